@@ -1,0 +1,1 @@
+"""The monitor: follows PBXs and publishes what happens to their calls."""

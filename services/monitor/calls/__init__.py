@@ -1,0 +1,1 @@
+"""The pure core: what a PBX shows, turned into events of calls."""

@@ -1,0 +1,319 @@
+"""The picture of every live call of one PBX: frames, snapshots and rows in, events out.
+
+The tracker is told what the PBX showed and when; it never asks, waits or reads a clock. `take()` hands out what came of
+it: events to publish, and calls whose state is to be kept or forgotten. The same frame twice changes nothing, and a
+snapshot repairs whatever was missed. Calls without legs stand in `questions()`: the PBX is to be asked about them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING
+
+from services.monitor.calls import consulting, ending, routing, talking
+from services.monitor.calls.outside import learn_from_leg, learn_from_row
+from services.monitor.calls.register import CallRegister
+from services.monitor.calls.states import Change, change_of, status_after
+from switchhook.events import Direction, DnKind, Event, Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from services.monitor.calls.legs import ActiveCall, Leg, LegKey
+    from services.monitor.calls.live import LiveCall
+    from services.monitor.calls.numbering import NumberingPlan
+
+_ASK_AGAIN = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What came of the frames since the last `take()`."""
+
+    events: Sequence[Event]
+    changed: Sequence[LiveCall]
+    over: Sequence[LiveCall]
+
+
+class CallTracker:
+    """Tracks the calls of one PBX; `grace` is how long a call without legs may live when the PBX will not say."""
+
+    def __init__(
+        self, pbx: str, plan: NumberingPlan, *, timezone: tzinfo, report_internal: bool, grace: timedelta
+    ) -> None:
+        self.plan = plan
+        self._register = CallRegister(pbx, timezone)
+        self._report_internal = report_internal
+        self._grace = grace
+        self._is_after_gap = False
+
+    @property
+    def calls(self) -> list[LiveCall]:
+        """The live calls, consultations and internal calls among them."""
+        return list(self._register)
+
+    def restore(self, calls: Iterable[LiveCall], at: datetime) -> None:
+        """Takes the calls that were kept when the monitor stopped; a snapshot must follow."""
+        for call in calls:
+            self._register.restore(call, at)
+
+    def leg_seen(self, leg: Leg, at: datetime) -> None:
+        """A leg is as it was just read from the PBX."""
+        call = self._register.by_number(leg.number) or self._begin(leg, at)
+        source = self._register.call_of(leg.key)
+        before = call.legs.get(leg.key)
+        if source is not None and source is not call:
+            before = self._move(leg, source, call, at)
+        status = before.status if before else None
+        change = change_of(status, leg.status)
+        leg = replace(leg, status=status_after(status, leg.status))
+        self._register.seen(leg, call, at)
+        if leg == before:
+            return
+        call.legs[leg.key] = leg
+        self._register.occupy(call)
+        self._touch(call)
+        if call.consults is not None:
+            if not consulting.shows_join(call, leg):
+                self._consultation_changed(call, leg, change, at)
+                return
+            call, change = self._join(call, at), Change.APPEARED
+        learn_from_leg(call, leg, self.plan)
+        if self._is_reported(call):
+            self._apply(call, leg, change, at)
+
+    def leg_gone(self, key: LegKey, at: datetime) -> None:
+        """A leg is gone: a Remove, or a read that found nothing."""
+        call = self._register.removed(key, at)
+        leg = call.legs.pop(key, None) if call is not None else None
+        if call is None or leg is None:
+            return
+        self._touch(call)
+        if not self._is_reported(call):
+            if not call.legs:
+                self._register.forget(call)
+            return
+        match change_of(leg.status, None):
+            case Change.STOPPED if leg.kind is DnKind.EXTENSION:
+                routing.stopped(call, leg, at)
+            case Change.LEFT if leg.kind is DnKind.EXTENSION:
+                talking.left(call, leg, at)
+            case _:
+                call.left(leg.dn, at)
+        if not call.legs:
+            self._register.vacate(call, at)
+
+    def resync(self, legs: Sequence[Leg], *, asked_at: datetime, at: datetime, after_gap: bool) -> None:
+        """Applies a snapshot of all visible legs that was asked for at `asked_at`; what was heard since then stays.
+
+        Legs that are gone go first: whoever talks now may have got the call from them.
+        """
+        self._is_after_gap = after_gap
+        if after_gap:
+            self._drop_renumbered(legs, at)
+        shown = {leg.key for leg in legs}
+        for key in self._register.legs():
+            if key not in shown and not self._register.is_settled_since(key, asked_at):
+                self.leg_gone(key, at)
+        for leg in sorted(legs, key=lambda one: (one.number, one.kind is DnKind.EXTENSION, one.id)):
+            if not self._register.is_settled_since(leg.key, asked_at):
+                self.leg_seen(leg, at)
+        self._is_after_gap = False
+
+    def active_calls(self, rows: Sequence[ActiveCall], *, asked_at: datetime, at: datetime) -> None:
+        """Applies the PBX's list of active calls: queues and IVRs whose legs it does not show, and untold numbers."""
+        for row in rows:
+            kind = self.plan.kind_of(row.callee_dn)
+            is_hidden = kind in (DnKind.QUEUE, DnKind.IVR) and row.callee_dn not in self.plan.visible
+            call = self._register.by_number(row.number)
+            if call is None:
+                if not is_hidden or self.plan.kind_of(row.caller_dn) is not DnKind.TRUNK:
+                    continue
+                call = self._register.begin(row.number, at)
+                self._register.vacate(call, at)
+            elif call.consults is not None or call.last_at >= asked_at:
+                continue
+            learn_from_row(call, row, self.plan)
+            self._touch(call)
+            if is_hidden and call.place != row.callee_dn:
+                routing.enter(call, row.callee_dn, kind, at)
+            elif not is_hidden and row.callee_dn and call.place not in self.plan.visible:
+                call.left(call.place, at)
+                call.place = row.callee_dn
+            if call.origin is Origin.MAKECALL:
+                routing.dialled(call, call.last_rung, at)
+
+    def questions(self, at: datetime) -> list[int]:
+        """The numbers of calls without legs about which the PBX is to be asked now; empty when there are none."""
+        due: dict[int, None] = {}
+        for call in self._register.vacant():
+            if call.ask_at is not None and call.ask_at <= at:
+                for one in (call, *self._register.consultations_of(call)):
+                    due.update(dict.fromkeys(one.numbers))
+        return list(due)
+
+    def next_question_at(self) -> datetime | None:
+        """When the next of them is due."""
+        return min((call.ask_at for call in self._register.vacant() if call.ask_at is not None), default=None)
+
+    def lacks_a_number(self) -> bool:
+        """True while software's calls live of which the PBX has not shown the number that is called."""
+        return any(call.origin is Origin.MAKECALL and not call.outside_number for call in self._register)
+
+    def answer(
+        self, numbers: Collection[int], rows: Sequence[ActiveCall] | None, *, asked_at: datetime, at: datetime
+    ) -> None:
+        """The rows that the PBX has of `numbers`, asked for at `asked_at`; None when it would not say."""
+        alive = None if rows is None else {row.number: row for row in rows}
+        for call in self._register.vacant():
+            since = call.vacant_since
+            if since is None or since > asked_at or call.numbers[0] not in numbers:
+                continue
+            if alive is None:
+                is_over, over_at = at >= since + self._grace, since
+            else:
+                is_over, over_at = not self._lives(call, alive), since if call.ask_at == since else at
+            if is_over:
+                self._end(call, over_at)
+                continue
+            if call.ask_at == since:
+                self._register.touch(call)  # that it outlived its last leg must outlive a restart
+            call.ask_at = at + _ASK_AGAIN
+
+    def take(self) -> Changes:
+        """Hands out what came of everything since the last call."""
+        touched = self._register.take()
+        events: list[Event] = []
+        for call in touched:
+            events += call.said
+            call.said = []
+        return Changes(
+            events=events,
+            changed=[call for call in touched if not call.is_over],
+            over=[call for call in touched if call.is_over],
+        )
+
+    def _apply(self, call: LiveCall, leg: Leg, change: Change, at: datetime) -> None:
+        if leg.kind is not DnKind.EXTENSION:
+            if change in (Change.RANG, Change.APPEARED, Change.DIALLED) and not call.is_present(leg.dn):
+                routing.enter(call, leg.dn, leg.kind, at)
+            return
+        queue = leg.on_behalf_of
+        if queue and call.place != queue and self.plan.kind_of(queue) is DnKind.QUEUE:
+            routing.enter(call, queue, DnKind.QUEUE, at)
+        if call.direction is None and not call.outside_number:
+            call.outside_number = leg.dn if change is Change.DIALLED else leg.party_dn
+        if self._is_dialler(call, leg, change):
+            call.dialler = leg.dn
+            self._apply_dialling(call, leg, change, at)
+        elif change is Change.RANG:
+            routing.rang(call, leg, at)
+        elif change is Change.ANSWERED:
+            talking.started(call, leg, at)
+        elif change is Change.APPEARED:
+            self._apply_appeared(call, leg, at)
+
+    def _is_dialler(self, call: LiveCall, leg: Leg, change: Change) -> bool:
+        """True for the extension that makes the call, as long as nobody talks."""
+        if call.dialler:
+            return leg.dn == call.dialler and (not call.talks or call.direction is None)
+        return change is Change.DIALLED or leg.is_makecall
+
+    def _apply_dialling(self, call: LiveCall, leg: Leg, change: Change, at: datetime) -> None:
+        """The extension that makes the call: its own ringing is no ringing, its number may become known late."""
+        if call.direction is not Direction.OUTBOUND:
+            return
+        routing.dialled(call, leg.dn, at)
+        if change in (Change.ANSWERED, Change.APPEARED):
+            talking.started(call, leg, at)
+
+    def _apply_appeared(self, call: LiveCall, leg: Leg, at: datetime) -> None:
+        """An extension is connected of which no ringing was seen."""
+        if call.direction is Direction.OUTBOUND and not call.talks:
+            call.dialler = leg.dn
+            self._apply_dialling(call, leg, Change.APPEARED, at)
+            return
+        is_third = talking.is_third(call, leg)
+        if not is_third:
+            routing.rang(call, leg, at)
+        talking.started(call, leg, at, as_third=is_third)
+
+    def _consultation_changed(self, call: LiveCall, leg: Leg, change: Change, at: datetime) -> None:
+        outside = self._register.by_number(call.consults)
+        if outside is None or leg.kind is not DnKind.EXTENSION or outside.open_talk(leg.dn) is not None:
+            return
+        self._touch(outside)
+        if change is Change.RANG:
+            consulting.colleague_rang(outside, leg, at)
+        elif change in (Change.ANSWERED, Change.APPEARED):
+            consulting.colleague_answered(outside, leg, at)
+
+    def _join(self, consultation: LiveCall, at: datetime) -> LiveCall:
+        """The consultation's number is now that of the outside call: its legs move there."""
+        outside = self._register.by_number(consultation.consults)
+        if outside is None:
+            self._register.consults(consultation, None)
+            return consultation
+        legs, consultation.legs = consultation.legs, {}
+        self._register.forget(consultation)
+        self._register.also_known_as(outside, consultation.numbers)
+        for leg in legs.values():
+            outside.legs[leg.key] = leg
+            self._register.seen(leg, outside, at)
+        self._register.occupy(outside)
+        self._touch(outside)
+        return outside
+
+    def _move(self, leg: Leg, source: LiveCall, target: LiveCall, at: datetime) -> Leg | None:
+        """A leg changed its call. What it was before counts in the target only while it rings: a talk begins there."""
+        before = source.legs.pop(leg.key, None)
+        self._touch(source)
+        if source.consults is not None and source.consults in target.numbers:
+            target.numbers.extend(number for number in source.numbers if number not in target.numbers)
+        if not source.legs:
+            if self._is_reported(source):
+                self._register.vacate(source, at)
+            else:
+                self._register.forget(source)
+        return None if before is None or before.is_talking_extension else before
+
+    def _begin(self, leg: Leg, at: datetime) -> LiveCall:
+        call = self._register.begin(leg.number, at)
+        if not leg.shows_outside and leg.kind is DnKind.EXTENSION:
+            outside = consulting.consulted_call(leg, self._register)
+            if outside is not None:
+                self._register.consults(call, outside)
+        return call
+
+    def _drop_renumbered(self, legs: Sequence[Leg], at: datetime) -> None:
+        """After a restart of the PBX its numbers begin again: a number with another outside party is another call."""
+        for leg in legs:
+            call = self._register.by_number(leg.number)
+            if call is None or call.consults is not None or not call.outside_number:
+                continue
+            if leg.shows_outside and not leg.is_makecall and leg.party_number != call.outside_number:
+                self._end(call, at)
+
+    def _end(self, call: LiveCall, at: datetime) -> None:
+        self._touch(call)
+        self._register.forget(call)
+        if self._is_reported(call) and (call.sequence or call.dialler):
+            ending.over(call, at)
+
+    def _lives(self, call: LiveCall, alive: dict[int, ActiveCall]) -> bool:
+        """A call lives when one of its numbers does, or when the outside party is in a consultation of it now."""
+        if any(number in alive for number in call.numbers):
+            return True
+        for consultation in self._register.consultations_of(call):
+            row = alive.get(consultation.numbers[0])
+            if row is not None and DnKind.TRUNK in (self.plan.kind_of(row.caller_dn), self.plan.kind_of(row.callee_dn)):
+                return True
+        return False
+
+    def _is_reported(self, call: LiveCall) -> bool:
+        return call.consults is None and (call.direction is not None or self._report_internal)
+
+    def _touch(self, call: LiveCall) -> None:
+        call.reconciled = self._is_after_gap
+        self._register.touch(call)

@@ -1,0 +1,196 @@
+"""The websocket of one PBX: every frame becomes an update, in the order of the frames.
+
+An Upsert names a leg and does not show it, so it is read at once, by a request over the same socket: a call then costs
+no HTTP request per frame. Updates wait in line for the answers of those before them. An answer that does not come in
+time, or a PBX that does not answer over the socket, is made good by reading over HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import orjson
+
+from services.monitor.payloads import Frame, FrameType, PayloadError, read_frame, read_leg
+from switchhook.errors import PbxError, PbxNotFound, PbxUnreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from services.monitor.calls.legs import Leg, LegKey
+    from services.monitor.calls.numbering import NumberingPlan
+    from switchhook.runtime.clock import Clock
+
+log = logging.getLogger(__name__)
+
+_ANSWER_TIMEOUT = timedelta(seconds=3)
+_CHECK_EVERY = 0.5  # seconds between looks for overdue answers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegUpdate:
+    """What became of a leg at `at`; `leg` is None when it is gone."""
+
+    key: LegKey
+    leg: Leg | None
+    at: datetime
+
+
+@dataclass(slots=True, kw_only=True)
+class _Awaited:
+    """A frame in line; `update` is None until its leg was read, and stays so for a leg that cannot be read."""
+
+    key: LegKey
+    entity: str
+    at: datetime
+    update: LegUpdate | None = None
+    is_settled: bool = False
+
+
+class Feed:
+    """One connection; `run` ends with `PbxUnreachable` when the socket does."""
+
+    def __init__(
+        self,
+        socket: aiohttp.ClientWebSocketResponse,
+        read: Callable[[str], Awaitable[object]],
+        *,
+        plan: Callable[[], NumberingPlan],
+        clock: Clock,
+        count: Callable[[str], None],
+    ) -> None:
+        """`read` gets an object over HTTP by its path; `count` is told of every frame's kind, and of oddities."""
+        self._socket = socket
+        self._read = read
+        self._plan = plan
+        self._clock = clock
+        self._count = count
+        self._line: deque[_Awaited] = deque()
+        self._asked: dict[str, _Awaited] = {}
+        self._requests = 0
+        self._apply: Callable[[LegUpdate], None] | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+        self._is_answering = False
+        self._is_mute = False  # this PBX does not answer requests over the socket
+
+    def release(self, apply: Callable[[LegUpdate], None]) -> None:
+        """Hands out what was held back since the connection was made, and everything from now on."""
+        self._apply = apply
+        self._hand_out()
+
+    async def run(self) -> None:
+        """Reads frames until the socket closes."""
+        async with asyncio.TaskGroup() as self._tasks:
+            overdue = self._tasks.create_task(self._read_overdue())
+            try:
+                async for message in self._socket:
+                    if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+                        await self._receive(message.data)
+                    self._hand_out()
+            finally:
+                overdue.cancel()
+        raise PbxUnreachable("the websocket was closed by the PBX")
+
+    async def _receive(self, data: str | bytes) -> None:
+        try:
+            frame = read_frame(orjson.loads(data))
+        except (PayloadError, orjson.JSONDecodeError) as error:
+            self._count("unreadable")
+            log.debug("feed.unreadable", extra={"reason": str(error)})
+            return
+        match frame.type:
+            case FrameType.RESPONSE:
+                self._answered(frame.attached or {})
+            case FrameType.UPSERT if frame.key is not None:
+                self._count("upsert")
+                await self._upserted(frame, frame.key)
+            case FrameType.REMOVE if frame.key is not None:
+                self._count("remove")
+                at = self._clock()
+                update = LegUpdate(key=frame.key, leg=None, at=at)
+                self._line.append(_Awaited(key=frame.key, entity=frame.entity, at=at, update=update, is_settled=True))
+            case _:
+                self._count("other")
+
+    async def _upserted(self, frame: Frame, key: LegKey) -> None:
+        awaited = _Awaited(key=key, entity=frame.entity, at=self._clock())
+        self._line.append(awaited)
+        if frame.attached is not None and "callid" in frame.attached:
+            self._settle(awaited, frame.attached)
+            return
+        if self._is_mute:
+            self._read_by_http(awaited)
+            return
+        self._requests += 1
+        request_id = str(self._requests)
+        self._asked[request_id] = awaited
+        request = {"RequestID": request_id, "Path": frame.entity, "RequestData": None}
+        await self._socket.send_str(orjson.dumps(request).decode())
+
+    def _answered(self, answer: Mapping[str, Any]) -> None:
+        request_id = str(answer.get("RequestID"))
+        awaited = self._asked.get(request_id)
+        status, body = answer.get("StatusCode"), answer.get("Response")
+        if awaited is None or status not in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):
+            return  # one that was refused is overdue in a moment, and read over HTTP
+        del self._asked[request_id]
+        self._is_answering = True
+        if status == HTTPStatus.NOT_FOUND:
+            self._settle(awaited, None)
+        else:
+            self._settle(awaited, orjson.loads(body) if isinstance(body, str) else body)
+
+    def _settle(self, awaited: _Awaited, participant: object) -> None:
+        awaited.is_settled = True
+        if participant is None:
+            awaited.update = LegUpdate(key=awaited.key, leg=None, at=awaited.at)
+            return
+        try:
+            leg = read_leg(participant, self._plan())
+        except PayloadError as error:
+            self._count("unreadable")
+            log.warning("feed.unreadable", extra={"dn": awaited.key[0], "reason": str(error)})
+            return
+        awaited.update = LegUpdate(key=awaited.key, leg=leg, at=awaited.at)
+
+    def _hand_out(self) -> None:
+        if self._apply is None:
+            return
+        while self._line and self._line[0].is_settled:
+            awaited = self._line.popleft()
+            if awaited.update is not None:
+                self._apply(awaited.update)
+
+    async def _read_overdue(self) -> None:
+        while True:
+            await asyncio.sleep(_CHECK_EVERY)
+            limit = self._clock() - _ANSWER_TIMEOUT
+            overdue = [(request_id, one) for request_id, one in self._asked.items() if one.at < limit]
+            if overdue and not self._is_answering and not self._is_mute:
+                self._is_mute = True
+                log.warning("feed.reads_over_http", extra={"reason": "the PBX does not answer over the websocket"})
+            for request_id, awaited in overdue:
+                del self._asked[request_id]
+                self._read_by_http(awaited)
+
+    def _read_by_http(self, awaited: _Awaited) -> None:
+        self._count("read_over_http")
+        if self._tasks is not None:
+            self._tasks.create_task(self._read_over_http(awaited))
+
+    async def _read_over_http(self, awaited: _Awaited) -> None:
+        try:
+            self._settle(awaited, await self._read(awaited.entity))
+        except PbxNotFound:
+            self._settle(awaited, None)
+        except PbxError as error:
+            awaited.is_settled = True  # a snapshot will tell
+            log.warning("feed.leg_not_read", extra={"dn": awaited.key[0], "reason": str(error)})
+        self._hand_out()

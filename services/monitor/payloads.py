@@ -1,0 +1,187 @@
+"""The vendor's JSON, read once into values that cannot be wrong afterwards.
+
+Tolerant of what is unknown, strict on what is needed: a new field is ignored, a new status or kind becomes `UNKNOWN`,
+a participant without id, DN or call number is an error that names the field.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+from services.monitor.calls.legs import ActiveCall, Leg, LegKey, LegStatus
+from switchhook.events import DnKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from services.monitor.calls.numbering import NumberingPlan
+
+_ENTITY = re.compile(r"^/callcontrol/(?P<dn>[^/]+)/participants/(?P<id>\d+)$")
+_NUMBER_IN_BRACKETS = re.compile(r"\(([^()]*)\)\s*$")
+_KIND_BY_CLASS = {
+    "wextension": DnKind.EXTENSION,
+    "wexternalline": DnKind.TRUNK,
+    "wroutepoint": DnKind.ROUTE_POINT,
+    "wqueue": DnKind.QUEUE,
+    "wivr": DnKind.IVR,
+    "wspecialmenu": DnKind.VOICEMAIL,
+    "wringgroup": DnKind.RING_GROUP,
+}
+_KIND_BY_PEER_TYPE = {
+    "extension": DnKind.EXTENSION,
+    "queue": DnKind.QUEUE,
+    "ringgroup": DnKind.RING_GROUP,
+    "ivr": DnKind.IVR,
+    "specialmenu": DnKind.VOICEMAIL,
+    "externalline": DnKind.TRUNK,
+    "routepoint": DnKind.ROUTE_POINT,
+}
+
+
+class PayloadError(Exception):
+    """The PBX sent something that cannot be read; the message names the field, never its value."""
+
+
+class FrameType(IntEnum):
+    """The vendor's event types that matter here."""
+
+    UPSERT = 0
+    REMOVE = 1
+    RESPONSE = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One message of the websocket: what happened to which leg; `key` is None for an entity that is no leg."""
+
+    type: int
+    entity: str
+    key: LegKey | None
+    attached: Mapping[str, Any] | None
+
+
+def read_frame(message: object) -> Frame:
+    """The envelope of a websocket message, already decoded from JSON."""
+    event = message.get("event") if isinstance(message, dict) else None
+    if not isinstance(event, dict) or not isinstance(event.get("event_type"), int):
+        raise PayloadError("websocket message without event.event_type")
+    entity = str(event.get("entity") or "")
+    match = _ENTITY.match(entity)
+    attached = event.get("attached_data")
+    return Frame(
+        type=event["event_type"],
+        entity=entity,
+        key=(match["dn"], int(match["id"])) if match else None,
+        attached=attached if isinstance(attached, dict) else None,
+    )
+
+
+def read_leg(participant: object, plan: NumberingPlan) -> Leg:
+    """One participant object."""
+    if not isinstance(participant, dict):
+        raise PayloadError("participant is not an object")
+    dn = _text(participant, "dn")
+    if not dn:
+        raise PayloadError("participant.dn is missing")
+    kind = plan.kind_of(dn)
+    return Leg(
+        dn=dn,
+        id=_number(participant, "id"),
+        kind=kind,
+        status=_status(participant.get("status")),
+        number=_number(participant, "callid"),
+        party_dn=_text(participant, "party_dn"),
+        party_kind=_party_kind(participant, plan),
+        party_number=_text(participant, "party_caller_id"),
+        did=_text(participant, "party_did"),
+        referred_by=_text(participant, "referred_by_dn"),
+        on_behalf_of=_text(participant, "on_behalf_of_dn"),
+        originated_by=_text(participant, "originated_by_dn"),
+    )
+
+
+def read_snapshot(dns: object, plan: NumberingPlan) -> list[Leg]:
+    """All legs of the answer to GET /callcontrol; one that cannot be read is left out."""
+    legs: list[Leg] = []
+    for dn in dns if isinstance(dns, list) else ():
+        for participant in (dn.get("participants") or ()) if isinstance(dn, dict) else ():
+            try:
+                legs.append(read_leg(participant, plan))
+            except PayloadError:
+                continue
+    return legs
+
+
+def visible_dns(dns: object) -> dict[str, DnKind]:
+    """The DNs of the answer to GET /callcontrol, with their kinds."""
+    return {
+        str(dn["dn"]): _KIND_BY_CLASS.get(str(dn.get("type", "")).lower(), DnKind.UNKNOWN)
+        for dn in (dns if isinstance(dns, list) else ())
+        if isinstance(dn, dict) and dn.get("dn")
+    }
+
+
+def read_active_calls(collection: object) -> list[ActiveCall]:
+    """The rows of XAPI ActiveCalls; one without a number is left out."""
+    return [
+        ActiveCall(
+            number=row["Id"],
+            caller_dn=_first_word(row.get("Caller")),
+            caller_number=_in_brackets(row.get("Caller")),
+            callee_dn=_first_word(row.get("Callee")),
+            callee_number=_in_brackets(row.get("Callee")),
+        )
+        for row in rows(collection)
+        if isinstance(row.get("Id"), int)
+    ]
+
+
+def rows(collection: object) -> Sequence[Mapping[str, Any]]:
+    """The rows of an OData collection."""
+    value = collection.get("value") if isinstance(collection, dict) else None
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+
+
+def peer_kind(peer_type: object) -> DnKind:
+    """The kind of a DN by the type that XAPI Peers gives it."""
+    return _KIND_BY_PEER_TYPE.get(str(peer_type or "").lower(), DnKind.UNKNOWN)
+
+
+def _party_kind(participant: Mapping[str, Any], plan: NumberingPlan) -> DnKind | None:
+    name = str(participant.get("party_dn_type") or "").lower()
+    if name in ("", "none"):
+        kind = plan.kind_of(_text(participant, "party_dn"))
+        return None if kind is DnKind.UNKNOWN else kind
+    return _KIND_BY_CLASS.get(name, DnKind.UNKNOWN)
+
+
+def _status(value: object) -> LegStatus:
+    try:
+        return LegStatus(str(value))
+    except ValueError:
+        return LegStatus.UNKNOWN
+
+
+def _text(source: Mapping[str, Any], name: str) -> str:
+    value = source.get(name)
+    return "" if value is None else str(value)
+
+
+def _number(source: Mapping[str, Any], name: str) -> int:
+    value = source.get(name)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise PayloadError(f"participant.{name} is not a number")
+    return value
+
+
+def _first_word(text: object) -> str:
+    words = str(text or "").split(maxsplit=1)
+    return words[0] if words else ""
+
+
+def _in_brackets(text: object) -> str:
+    found = _NUMBER_IN_BRACKETS.search(str(text or ""))
+    return found[1] if found else ""

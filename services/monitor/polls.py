@@ -1,0 +1,158 @@
+"""What is asked of a connected PBX besides its frames: is this call over, where is routing, is the picture right.
+
+A question that fails is not the end of the connection: it is asked again, and the socket goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+from services.monitor.directory import read_numbering_plan
+from services.monitor.payloads import read_active_calls, read_snapshot
+from switchhook.errors import PbxError, PbxForbidden
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+
+    from services.monitor.calls.legs import ActiveCall
+    from services.monitor.calls.tracker import CallTracker
+    from switchhook.pbx.session import PbxSession
+    from switchhook.runtime.clock import Clock
+    from switchhook.runtime.health import ServiceHealth
+    from switchhook.settings import MonitorSettings
+
+log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+_FILTERED_NUMBERS = 20
+"""Calls asked for by number in one request; with more, the whole list is the shorter question."""
+_ASK_PAUSE = timedelta(milliseconds=2)
+"""Questions that come up meanwhile travel in one request."""
+
+
+class Polls:
+    """The questions to one PBX; `changed` is called after each answer that the tracker was told."""
+
+    def __init__(
+        self,
+        session: PbxSession,
+        tracker: CallTracker,
+        settings: MonitorSettings,
+        *,
+        did_names: Mapping[str, str],
+        clock: Clock,
+        changed: Callable[[], None],
+    ) -> None:
+        self._session = session
+        self._tracker = tracker
+        self._settings = settings
+        self._did_names = did_names
+        self._clock = clock
+        self._changed = changed
+        self._vacancy = asyncio.Event()
+        self._failing: set[str] = set()
+
+    def look(self) -> None:
+        """A call may have lost its last leg: see whether there is something to ask."""
+        self._vacancy.set()
+
+    async def read_plan(self, health: ServiceHealth, check: str) -> None:
+        """Reads the numbering plan; a right that is missing becomes a problem, not an error."""
+        visible = await self._session.get_json("/callcontrol")
+        plan, denied = await read_numbering_plan(self._session, visible=visible, configured_names=self._did_names)
+        self._tracker.plan = plan
+        if denied is None:
+            health.solved(f"{check} directory")
+        else:
+            health.problem(f"{check} directory", denied)
+
+    async def take_snapshot(self, *, after_gap: bool) -> None:
+        """Repairs the picture: the legs that the PBX shows now, and its active calls where routing is hidden."""
+        asked_at = self._clock()
+        dns = await self._session.get_json("/callcontrol")
+        legs = read_snapshot(dns, self._tracker.plan)
+        self._tracker.resync(legs, asked_at=asked_at, at=self._clock(), after_gap=after_gap)
+        self._changed()
+        self.look()
+
+    async def run(self, health: ServiceHealth, check: str) -> None:
+        """Asks until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._ask_about_vacant_calls())
+            tasks.create_task(self._follow_hidden_routing())
+            tasks.create_task(
+                self._repeat(self._settings.idle_interval, "snapshot", lambda: self.take_snapshot(after_gap=False))
+            )
+            tasks.create_task(
+                self._repeat(self._settings.directory_interval, "directory", lambda: self.read_plan(health, check))
+            )
+
+    async def _ask_about_vacant_calls(self) -> None:
+        while True:
+            due_at = self._tracker.next_question_at()
+            if due_at is None:
+                await self._vacancy.wait()
+                self._vacancy.clear()
+                await asyncio.sleep(_ASK_PAUSE.total_seconds())
+                continue
+            wait = (due_at - self._clock()).total_seconds()
+            if wait > 0:
+                self._vacancy.clear()
+                try:
+                    async with asyncio.timeout(wait):
+                        await self._vacancy.wait()
+                except TimeoutError:
+                    continue
+                await asyncio.sleep(_ASK_PAUSE.total_seconds())
+            await self._ask()
+
+    async def _ask(self) -> None:
+        asked_at = self._clock()
+        numbers = self._tracker.questions(asked_at)
+        if not numbers:
+            return
+        rows = await self._attempt("active_calls", lambda: self._active_calls(numbers))
+        self._tracker.answer(numbers, rows, asked_at=asked_at, at=self._clock())
+        self._changed()
+
+    async def _follow_hidden_routing(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.active_calls_interval.total_seconds())
+            if not (self._tracker.plan.hides_routing() or self._tracker.lacks_a_number()):
+                continue
+            asked_at = self._clock()
+            rows = await self._attempt("active_calls", lambda: self._active_calls(()))
+            if rows is not None:
+                self._tracker.active_calls(rows, asked_at=asked_at, at=self._clock())
+                self._changed()
+                self.look()
+
+    async def _active_calls(self, numbers: Collection[int]) -> Sequence[ActiveCall]:
+        """Rows of these calls, or of all; more rows than asked for do no harm."""
+        params: dict[str, str] = {}
+        if 0 < len(numbers) <= _FILTERED_NUMBERS:
+            params["$filter"] = " or ".join(f"Id eq {number}" for number in numbers)
+        return read_active_calls(await self._session.get_json("/xapi/v1/ActiveCalls", params))
+
+    async def _repeat(self, interval: timedelta, name: str, ask: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(interval.total_seconds())
+            await self._attempt(name, ask)
+
+    async def _attempt(self, name: str, ask: Callable[[], Awaitable[_T]]) -> _T | None:
+        """None when the PBX would not answer; said once, and once more when it does again."""
+        try:
+            answer = await ask()
+        except PbxError as error:
+            if name not in self._failing:
+                self._failing.add(name)
+                level = logging.INFO if isinstance(error, PbxForbidden) else logging.WARNING
+                log.log(level, "pbx.question_failed", extra={"question": name, "reason": str(error)})
+            return None
+        if name in self._failing:
+            self._failing.discard(name)
+            log.info("pbx.question_answered", extra={"question": name})
+        return answer

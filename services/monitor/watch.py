@@ -1,0 +1,182 @@
+"""The watch over one PBX: connects, takes the truth, follows the frames, and begins again whatever breaks.
+
+After every connection: open the socket and hold its frames back, take a snapshot, repair the picture, then let the
+frames in. Whatever the tracker made of them is kept before it is published. A fault is logged on its edges.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from services.monitor.calls.numbering import NumberingPlan
+from services.monitor.calls.tracker import CallTracker
+from services.monitor.feed import Feed, LegUpdate
+from services.monitor.polls import Polls
+from switchhook.errors import PbxError, PbxUnreachable
+from switchhook.events import Event, is_final
+from switchhook.telemetry.logs import mask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from services.monitor.ledger import CallLedger
+    from services.monitor.metrics import MonitorMetrics
+    from switchhook.pbx.session import PbxSession
+    from switchhook.runtime.backoff import backoff
+from switchhook.runtime.clock import Clock
+    from switchhook.runtime.health import ServiceHealth
+    from switchhook.settings import MonitorSettings, PbxSettings
+
+log = logging.getLogger(__name__)
+
+_FIRST_PAUSE = timedelta(milliseconds=250)
+_LONGEST_PAUSE = timedelta(seconds=30)
+
+
+class PbxWatch:
+    """Follows one PBX until cancelled."""
+
+    def __init__(
+        self,
+        pbx: PbxSettings,
+        settings: MonitorSettings,
+        *,
+        session: PbxSession,
+        ledger: CallLedger,
+        metrics: MonitorMetrics,
+        clock: Clock,
+    ) -> None:
+        self._pbx = pbx
+        self._session = session
+        self._ledger = ledger
+        self._metrics = metrics
+        self._clock = clock
+        self._tracker = CallTracker(
+            pbx.name,
+            NumberingPlan(),
+            timezone=ZoneInfo(pbx.timezone),
+            report_internal=pbx.report_internal,
+            grace=settings.end_grace,
+        )
+        self._stirred = asyncio.Event()
+        self._polls = Polls(
+            session, self._tracker, settings, did_names=pbx.did_names, clock=clock, changed=self._stirred.set
+        )
+        self._check = f"pbx {pbx.name}"
+        self._lost_at: datetime | None = None
+        self._lost_reason = ""
+
+    async def run(self, health: ServiceHealth, connected: Callable[[], None]) -> None:
+        """Watches; calls `connected` whenever the PBX is followed (again)."""
+        kept = await self._ledger.kept_calls()
+        self._tracker.restore(kept, self._clock())
+        self._metrics.restored(self._pbx.name, kept)
+        health.problem(self._check, f"connecting to {self._pbx.url}")
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep())
+            tasks.create_task(self._follow(health, connected))
+
+    async def _keep(self) -> None:
+        while True:
+            await self._stirred.wait()
+            self._stirred.clear()
+            for event in await self._ledger.keep(self._tracker):
+                self._metrics.published(event)
+                if is_final(event):
+                    _log_end(event)
+
+    async def _follow(self, health: ServiceHealth, connected: Callable[[], None]) -> None:
+        attempt = 0
+        while True:
+            began_at = self._clock()
+            error = await self._follow_once(health, connected)
+            self._lost(health, error)
+            attempt = 1 if self._clock() - began_at > _LONGEST_PAUSE else attempt + 1
+            jitter = random.uniform(-0.2, 0.2)  # noqa: S311 - spreads reconnects
+            pause = backoff(attempt, base=_FIRST_PAUSE, cap=_LONGEST_PAUSE, jitter=jitter)
+            asked_for = error.retry_after if isinstance(error, PbxUnreachable) else None
+            await asyncio.sleep(max(pause, asked_for or timedelta()).total_seconds())
+
+    async def _follow_once(self, health: ServiceHealth, connected: Callable[[], None]) -> PbxError:
+        """One connection; gives the reason of its end."""
+        try:
+            await self._polls.read_plan(health, self._check)
+            async with await self._session.websocket() as socket, asyncio.TaskGroup() as tasks:
+                feed = Feed(
+                    socket,
+                    self._session.get_json,
+                    plan=lambda: self._tracker.plan,
+                    clock=self._clock,
+                    count=lambda kind: self._metrics.frames.labels(self._pbx.name, kind).inc(),
+                )
+                tasks.create_task(feed.run())
+                await self._polls.take_snapshot(after_gap=True)
+                feed.release(self._apply)
+                self._found(health)
+                connected()
+                tasks.create_task(self._polls.run(health, self._check))
+        except PbxError as error:
+            return error
+        except BaseExceptionGroup as group:
+            fault = _only_pbx_error(group)
+            if fault is None:
+                raise
+            return fault
+        return PbxUnreachable("the websocket was closed by the PBX")
+
+    def _apply(self, update: LegUpdate) -> None:
+        if update.leg is None:
+            self._tracker.leg_gone(update.key, update.at)
+            self._polls.look()
+        else:
+            self._tracker.leg_seen(update.leg, update.at)
+        self._stirred.set()
+
+    def _found(self, health: ServiceHealth) -> None:
+        health.solved(self._check)
+        self._metrics.connected.labels(self._pbx.name).set(1)
+        outage = 0.0 if self._lost_at is None else (self._clock() - self._lost_at).total_seconds()
+        log.info(
+            "pbx.connected", extra={"pbx": self._pbx.name, "url": self._pbx.url, "outage_seconds": round(outage, 1)}
+        )
+        self._lost_at, self._lost_reason = None, ""
+
+    def _lost(self, health: ServiceHealth, error: PbxError) -> None:
+        health.problem(self._check, str(error))
+        self._metrics.connected.labels(self._pbx.name).set(0)
+        if str(error) != self._lost_reason:
+            log.warning("pbx.lost", extra={"pbx": self._pbx.name, "reason": str(error)})
+        self._lost_at = self._lost_at or self._clock()
+        self._lost_reason = str(error)
+
+
+def _only_pbx_error(group: BaseExceptionGroup[BaseException]) -> PbxError | None:
+    """The PBX's fault that ended the tasks of a connection; None when there was another fault among them."""
+    faults, others = group.split(PbxError)
+    if others is not None or faults is None:
+        return None
+    first = faults.exceptions[0]
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first if isinstance(first, PbxError) else None
+
+
+def _log_end(event: Event) -> None:
+    log.info(
+        "call.ended",
+        extra={
+            "pbx": event.pbx,
+            "call_id": event.call.id,
+            "direction": event.call.direction,
+            "number": mask(event.call.outside_number),
+            "user": event.user,
+            "answered": event.answered,
+            "links": len(event.call.links),
+            "reconciled": event.reconciled,
+        },
+    )

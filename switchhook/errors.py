@@ -1,0 +1,143 @@
+"""Every error that Switchhook raises on purpose. A class's docstring is its message when it is given none.
+
+SwitchhookError
+├── ConfigError
+├── AddressUnavailable
+├── ServiceEnded
+├── ShutdownOverrun
+├── CodecError
+├── PublishError
+├── StorageError
+│   ├── StorageFull
+│   ├── StorageBroken
+│   ├── StorageInUse
+│   ├── ConstraintViolated
+│   └── SchemaMismatch
+└── PbxError
+    ├── PbxUnreachable
+    ├── PbxUnauthorised
+    ├── PbxForbidden
+    ├── PbxNotFound
+    └── PbxAnswer
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import timedelta
+
+
+class SwitchhookError(Exception):
+    """Something failed."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
+
+
+class ConfigError(SwitchhookError):
+    """The configuration is not valid.
+
+    `problems` holds one sentence for each, beginning with the path of its key.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class AddressUnavailable(SwitchhookError):
+    """The address cannot be listened on."""
+
+
+class ServiceEnded(SwitchhookError):
+    """A service returned although nobody asked it to."""
+
+
+class ShutdownOverrun(SwitchhookError):
+    """A service did not stop in time.
+
+    Its task still runs: leave the process without waiting for the event loop to clear up.
+    """
+
+    def __init__(self, services: Sequence[str]) -> None:
+        super().__init__(f"{', '.join(services)}: did not stop in time")
+        self.services = tuple(services)
+
+
+class CodecError(SwitchhookError):
+    """The bytes are not an event that this version knows, or the event cannot be written as bytes."""
+
+
+class PublishError(SwitchhookError):
+    """The stream of events to a sink broke."""
+
+
+class StorageError(SwitchhookError):
+    """The database did not do what it was asked; nothing of the unit was kept."""
+
+
+class StorageFull(StorageError):
+    """The disk of the database is full or refuses to write; nothing of the unit was kept."""
+
+
+class StorageBroken(StorageError):
+    """The database cannot be used."""
+
+
+class StorageInUse(StorageError):
+    """Another process has the database open."""
+
+
+class ConstraintViolated(StorageError):
+    """The unit contradicts a constraint of the schema; nothing of it was kept."""
+
+
+class SchemaMismatch(StorageError):
+    """The database's schema is not the one that this version knows."""
+
+
+class PbxError(SwitchhookError):
+    """The PBX did not do what it was asked."""
+
+
+class PbxUnreachable(PbxError):
+    """The PBX cannot be reached, or is too busy to answer.
+
+    `retry_after` is what the PBX asked for, if it did.
+    """
+
+    def __init__(self, detail: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.retry_after = retry_after
+
+
+class PbxUnauthorised(PbxError):
+    """The PBX does not accept the API client's id, secret or token."""
+
+
+class PbxForbidden(PbxError):
+    """The API client lacks the right to do this.
+
+    `what` is the whole sentence: what was denied, and which right is missing.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+
+class PbxNotFound(PbxError):
+    """The PBX does not have this object (any more)."""
+
+
+class PbxAnswer(PbxError):
+    """The PBX gave an answer that makes no sense here."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail

@@ -1,0 +1,159 @@
+"""The authenticated session with one PBX: requests, downloads and the websocket, all under one shared token.
+
+The token is asked for once, however many requests need it, is renewed before it expires, and is shared with other
+processes through a file. A request that the PBX rejects (401) is repeated with a newer token. Everything else that goes
+wrong is a `PbxError` whose sentence says what to do; nothing is retried here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Self, TypeVar
+from urllib.parse import quote, urlencode
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from switchhook.errors import ConfigError
+from switchhook.pbx.answers import not_json, refusal, retry_after, token_rejected, unreachable
+from switchhook.pbx.download import Download
+from switchhook.pbx.token_file import TokenFile
+from switchhook.pbx.tokens import Tokens
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from datetime import datetime
+    from pathlib import Path
+    from types import TracebackType
+
+    from switchhook.pbx.access import PbxAccess
+
+Answer = TypeVar("Answer")
+
+_TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=5, sock_read=30)
+_DOWNLOAD_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=30)
+_WEBSOCKET = "/callcontrol/ws"
+_HEARTBEAT = 10.0  # seconds between pings of the websocket; unanswered, it is closed
+_MAX_FRAME = 4 * 1024 * 1024  # bytes
+_PATH_SAFE = "/$'(),:@=;&+!*%"  # OData paths carry functions and their arguments
+_QUERY_SAFE = "$'(),:@/"
+
+
+class PbxSession:
+    """One PBX; an async context. Safe for any number of concurrent requests."""
+
+    def __init__(self, access: PbxAccess, *, token_file: Path, now: Callable[[], datetime]) -> None:
+        """Sessions that use the same API client must share the `token_file`."""
+        self._access = access
+        self._base = access.url.rstrip("/")
+        self._now = now
+        self._token_file = TokenFile(token_file, client=f"{access.client_id} {self._base}")
+
+    async def __aenter__(self) -> Self:
+        """Raises `ConfigError` when `ca_file` cannot be used; does not talk to the PBX yet."""
+        connector = aiohttp.TCPConnector(ssl=_tls(self._access), limit=64)
+        self._http = aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT)
+        self._tokens = Tokens(self._access, self._token_file, http=self._http, now=self._now)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.close()
+
+    async def get_json(self, path: str, params: Mapping[str, str | int] | None = None) -> object:
+        """The parsed answer to `GET path`. Raises `PbxError`."""
+
+        async def get(headers: Mapping[str, str]) -> tuple[int, bytes, Mapping[str, str]]:
+            async with self._http.get(self._url(path, params), headers=headers) as response:
+                return response.status, await response.read(), response.headers
+
+        status, body, headers = await self._authorised(get, lambda answer: answer[0])
+        if status not in (HTTPStatus.OK, HTTPStatus.NO_CONTENT):
+            raise self._refusal(path, status, body, headers)
+        try:
+            return orjson.loads(body) if body else None
+        except ValueError as error:
+            raise not_json(self._access.name, f"GET {path}") from error
+
+    @contextlib.asynccontextmanager
+    async def download(self, path: str, params: Mapping[str, str | int] | None = None) -> AsyncIterator[Download]:
+        """The answer to `GET path` piece by piece: `async for chunk in download`. Raises `PbxError`, then and later."""
+
+        async def get(headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+            response = await self._http.get(self._url(path, params), headers=headers, timeout=_DOWNLOAD_TIMEOUT)
+            if response.status == HTTPStatus.UNAUTHORIZED:
+                response.release()
+            return response
+
+        response = await self._authorised(get, lambda answer: answer.status)
+        async with response:
+            if response.status != HTTPStatus.OK:
+                raise self._refusal(path, response.status, await response.content.read(1000), response.headers)
+            yield Download(response, lambda error: unreachable(self._access.name, self._base, error))
+
+    async def websocket(self) -> aiohttp.ClientWebSocketResponse:
+        """The open websocket of the call-control interface; the caller closes it. Raises `PbxError`."""
+
+        async def connect(
+            headers: Mapping[str, str],
+        ) -> aiohttp.ClientWebSocketResponse | aiohttp.WSServerHandshakeError:
+            try:
+                return await self._http.ws_connect(
+                    self._url(_WEBSOCKET, None), headers=headers, heartbeat=_HEARTBEAT, max_msg_size=_MAX_FRAME
+                )
+            except aiohttp.WSServerHandshakeError as error:
+                return error
+
+        answer = await self._authorised(
+            connect, lambda answer: answer.status if isinstance(answer, aiohttp.WSServerHandshakeError) else 101
+        )
+        if isinstance(answer, aiohttp.WSServerHandshakeError):
+            raise self._refusal(_WEBSOCKET, answer.status, b"", answer.headers or {}) from answer
+        return answer
+
+    async def _authorised(
+        self, request: Callable[[Mapping[str, str]], Awaitable[Answer]], status: Callable[[Answer], int]
+    ) -> Answer:
+        """Repeat the request while its token is rejected, until one that was asked for just now is."""
+        rejected: frozenset[str] = frozenset()
+        while True:
+            token, is_new = await self._tokens.usable(rejected=rejected)
+            try:
+                answer = await request({"Authorization": f"Bearer {token}"})
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                raise unreachable(self._access.name, self._base, error) from error
+            if status(answer) != HTTPStatus.UNAUTHORIZED:
+                return answer
+            if is_new:
+                raise token_rejected(self._access.name, self._access.client_id)
+            rejected |= {token}
+
+    def _url(self, path: str, params: Mapping[str, str | int] | None) -> URL:
+        # Spaces as %20: not every OData server reads a plus as a space.
+        query = f"?{urlencode(params, quote_via=quote, safe=_QUERY_SAFE)}" if params else ""
+        return URL(f"{self._base}{quote(path, safe=_PATH_SAFE)}{query}", encoded=True)
+
+    def _refusal(self, path: str, status: int, body: bytes, headers: Mapping[str, str]) -> Exception:
+        return refusal(
+            self._access.name,
+            f"GET {path}",
+            status,
+            body=body.decode(errors="replace"),
+            retry_after=retry_after(headers, now=self._now()),
+        )
+
+
+def _tls(access: PbxAccess) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if access.ca_file is not None:
+        try:
+            context.load_verify_locations(access.ca_file)
+        except OSError as error:  # includes ssl.SSLError
+            raise ConfigError(
+                [f"pbx {access.name}: ca_file {access.ca_file}: not a PEM certificate ({error})"]
+            ) from error
+    return context

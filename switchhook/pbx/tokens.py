@@ -1,0 +1,88 @@
+"""The API client's one live token, in this process: asked for once however many want it, and renewed in time."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import aiohttp
+import orjson
+
+from switchhook.pbx.answers import not_json, retry_after, token_refusal, unreachable
+from switchhook.pbx.token import Token, token_from_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from switchhook.pbx.access import PbxAccess
+    from switchhook.pbx.token_file import TokenFile
+
+_PATH = "/connect/token"
+_TIMEOUT = aiohttp.ClientTimeout(total=20, sock_connect=5)
+
+
+class Tokens:
+    """Asks the PBX only when neither memory nor the file has a token that can be used."""
+
+    def __init__(
+        self, access: PbxAccess, file: TokenFile, *, http: aiohttp.ClientSession, now: Callable[[], datetime]
+    ) -> None:
+        self._access = access
+        self._file = file
+        self._http = http
+        self._now = now
+        self._token: Token | None = None
+        self._single_flight = asyncio.Lock()
+
+    async def usable(self, *, rejected: frozenset[str] = frozenset()) -> tuple[str, bool]:
+        """A token that is fresh and not among the rejected ones, and whether it was asked for just now.
+
+        Raises `PbxUnauthorised`, `PbxUnreachable` or `PbxAnswer`.
+        """
+        async with self._single_flight:
+            if self._token is None or not self._may_use(self._token, rejected):
+                async with self._file.locked():
+                    self._token = self._file.read()
+                    if self._token is None or not self._may_use(self._token, rejected):
+                        self._token = await self._ask()
+                        self._file.write(self._token)
+                        return self._token.value, True
+            return self._token.value, False
+
+    def _may_use(self, token: Token, rejected: frozenset[str]) -> bool:
+        return token.value not in rejected and token.is_fresh(self._now())
+
+    async def _ask(self) -> Token:
+        access = self._access
+        form = {
+            "client_id": access.client_id,
+            "client_secret": access.client_secret.get_secret_value(),
+            "grant_type": "client_credentials",
+        }
+        try:
+            async with self._http.post(access.url.rstrip("/") + _PATH, data=form, timeout=_TIMEOUT) as response:
+                body = await response.read()
+                status, headers = response.status, response.headers
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise unreachable(access.name, access.url, error) from error
+        if status != HTTPStatus.OK:
+            raise token_refusal(
+                access.name,
+                access.client_id,
+                status,
+                body=body.decode(errors="replace"),
+                retry_after=retry_after(headers, now=self._now()),
+            )
+        token = token_from_answer(self._parsed(body), now=self._now())
+        if token is None:
+            raise not_json(access.name, f"POST {_PATH}")
+        return token
+
+    def _parsed(self, body: bytes) -> Mapping[str, object]:
+        try:
+            answer = orjson.loads(body)
+        except ValueError as error:
+            raise not_json(self._access.name, f"POST {_PATH}") from error
+        return answer if isinstance(answer, dict) else {}

@@ -1,0 +1,74 @@
+"""The process's one port for operators: `/livez`, `/readyz` and `/metrics`."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Self
+
+import orjson
+from aiohttp import web
+from prometheus_client.exposition import choose_encoder
+
+from switchhook.errors import AddressUnavailable
+from switchhook.runtime.address import split_listen
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from prometheus_client import CollectorRegistry
+
+    from switchhook.runtime.health import Health
+
+log = logging.getLogger(__name__)
+
+
+class AdminServer:
+    """An async context; serves while it is open."""
+
+    def __init__(self, listen: str, health: Health, registry: CollectorRegistry) -> None:
+        """`listen` is `host:port` or `:port`; port 0 takes a free one."""
+        self._listen = listen
+        self._health = health
+        self._registry = registry
+        self.address = listen  # `host:port` as bound, once it is open
+
+    async def __aenter__(self) -> Self:
+        """Raises `AddressUnavailable`."""
+        application = web.Application()
+        application.router.add_get("/livez", self._live)
+        application.router.add_get("/readyz", self._ready)
+        application.router.add_get("/metrics", self._metrics)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        host, port = split_listen(self._listen)
+        try:
+            await web.TCPSite(self._runner, host, port).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise AddressUnavailable(f"admin.listen {self._listen}: cannot listen there ({error.strerror})") from error
+        bound = self._runner.addresses[0]
+        self.address = f"{host or '127.0.0.1'}:{bound[1]}"
+        log.info("admin.listening", extra={"address": self.address})
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._runner.cleanup()
+
+    async def _live(self, _request: web.Request) -> web.Response:
+        return web.Response(text="live\n")
+
+    async def _ready(self, request: web.Request) -> web.Response:
+        reports = self._health.report()
+        wanted = request.query.get("service")
+        if wanted is not None:
+            reports = {name: report for name, report in reports.items() if name == wanted}
+        ready = bool(reports) and all(report.ready for report in reports.values())
+        services = {name: {"ready": report.ready, "problems": report.problems} for name, report in reports.items()}
+        body = orjson.dumps({"ready": ready, "services": services})
+        return web.Response(body=body, status=200 if ready else 503, content_type="application/json")
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        encode, media_type = choose_encoder(request.headers.get("Accept", ""))
+        return web.Response(body=encode(self._registry), headers={"Content-Type": media_type})

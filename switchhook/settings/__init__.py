@@ -1,0 +1,46 @@
+"""Settings: the configuration of a process as immutable models, read from one TOML file and the environment.
+
+Every key is checked before anything starts and every problem is said at once. `link_key` has a module of its own.
+"""
+
+from switchhook.settings.addresses import TcpAddress, is_loopback_host, parse_tcp
+from switchhook.settings.durations import format_duration, parse_duration
+from switchhook.settings.load import load_settings
+from switchhook.settings.masked import mask_address, masked
+from switchhook.settings.risks import risks
+from switchhook.settings.sections import (
+    AdminSettings,
+    DatabaseSettings,
+    DispatcherSettings,
+    FileserverSettings,
+    MonitorSettings,
+    RecorderSettings,
+    Settings,
+    StorageSettings,
+    TelemetrySettings,
+)
+from switchhook.settings.sources import EndpointSettings, EventName, PbxSettings
+
+__all__ = [
+    "AdminSettings",
+    "DatabaseSettings",
+    "DispatcherSettings",
+    "EndpointSettings",
+    "EventName",
+    "FileserverSettings",
+    "MonitorSettings",
+    "PbxSettings",
+    "RecorderSettings",
+    "Settings",
+    "StorageSettings",
+    "TcpAddress",
+    "TelemetrySettings",
+    "format_duration",
+    "is_loopback_host",
+    "load_settings",
+    "mask_address",
+    "masked",
+    "parse_duration",
+    "parse_tcp",
+    "risks",
+]

@@ -1,0 +1,68 @@
+"""What one key alone cannot show: names used twice, filters that name nothing, keys that only make sense together.
+
+Works on the file's own tables, so that it can speak even when other keys are wrong.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from switchhook.settings.problems import problem, unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SHORTEST_LINK_SECRET = 16
+
+
+def cross_checks(raw: dict[str, Any]) -> Iterator[str]:
+    """The problems between keys."""
+    pbx, endpoint = raw.get("pbx", []), raw.get("endpoint", [])
+    yield from _names_used_twice("pbx", pbx)
+    yield from _names_used_twice("endpoint", endpoint)
+    names = [str(entry["name"]) for entry in pbx if "name" in entry]
+    for place, entry in enumerate(pbx):
+        yield from _api_client(entry, f"pbx[{place}]")
+    for place, entry in enumerate(endpoint):
+        yield from _filters(entry, f"endpoint[{place}]", names)
+    yield from _fileserver(raw.get("fileserver", {}))
+
+
+def _names_used_twice(table: str, entries: list[dict[str, Any]]) -> Iterator[str]:
+    first_by_name: dict[str, int] = {}
+    for place, entry in enumerate(entries):
+        name = str(entry.get("name", ""))
+        first = first_by_name.setdefault(name.lower(), place)
+        if name and first != place:
+            yield problem(f"{table}[{place}].name", f'"{name}" is the name of {table}[{first}] already: choose another')
+
+
+def _api_client(entry: dict[str, Any], path: str) -> Iterator[str]:
+    if not entry.get("client_secret") and not entry.get("client_secret_file"):
+        yield problem(f"{path}.client_secret", "is missing: give client_secret or client_secret_file")
+    second = bool(entry.get("recorder_client_id"))
+    if second != bool(entry.get("recorder_client_secret") or entry.get("recorder_client_secret_file")):
+        missing = "recorder_client_secret" if second else "recorder_client_id"
+        yield problem(f"{path}.{missing}", "is missing: recorder_client_id and recorder_client_secret go together")
+    if second and entry.get("recorder_client_id") == entry.get("client_id"):
+        yield problem(f"{path}.recorder_client_id", "must be another API client than client_id, or be left out")
+
+
+def _filters(entry: dict[str, Any], path: str, pbx_names: list[str]) -> Iterator[str]:
+    chosen = entry.get("pbx", [])
+    for place, name in enumerate(chosen if isinstance(chosen, list) else []):
+        if name not in pbx_names:
+            yield problem(f"{path}.pbx[{place}]", f'"{name}" is an {unknown(str(name), pbx_names, what="PBX")}')
+    if entry.get("titles") and entry.get("format") == "post":
+        yield problem(f"{path}.titles", 'only format "get" has titles: remove them')
+
+
+def _fileserver(table: dict[str, Any]) -> Iterator[str]:
+    if bool(table.get("tls_cert")) != bool(table.get("tls_key")):
+        missing = "tls_key" if table.get("tls_cert") else "tls_cert"
+        yield problem(f"fileserver.{missing}", "is missing: tls_cert and tls_key go together")
+    elif table.get("tls_cert") and not str(table.get("public_url", "")).startswith("https"):
+        yield problem("fileserver.public_url", "must be https, because tls_cert makes the file server speak https")
+    secret = table.get("link_secret")
+    if isinstance(secret, str) and len(secret) < _SHORTEST_LINK_SECRET:
+        yield problem("fileserver.link_secret", f"must have at least {_SHORTEST_LINK_SECRET} characters")

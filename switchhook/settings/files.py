@@ -1,0 +1,59 @@
+"""Paths in the configuration: relative ones start at the file's folder; secrets are read from the files they name."""
+
+from __future__ import annotations
+
+import os
+import typing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from switchhook.settings.problems import problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from switchhook.settings.section import Section
+
+_READ_LATER = ("ca_file", "tls_cert", "tls_key")
+
+
+def resolve_paths(table: dict[str, Any], model: type[Section], folder: Path) -> None:
+    """Make the relative paths of one table absolute."""
+    for key, field in model.model_fields.items():
+        if _is_path(field.annotation) and isinstance(table.get(key), str) and table[key]:
+            table[key] = str(folder / Path(table[key]).expanduser())
+
+
+def read_files(table: dict[str, Any], model: type[Section], path: str) -> Iterator[str]:
+    """Read the secrets of one table from their files and look at the other files it names; yields the problems."""
+    for key in model.secret_keys():
+        place = table.get(f"{key}_file")
+        if not isinstance(place, str):
+            continue
+        if table.get(key):
+            yield problem(f"{path}.{key}", f"is given twice: remove {key} or {key}_file")
+            continue
+        try:
+            secret = Path(place).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            yield problem(f"{path}.{key}_file", f"cannot read {place}: {_why(error)}")
+            continue
+        if not secret:
+            yield problem(f"{path}.{key}_file", f"{place} is empty: write the secret into it")
+        table[key] = secret
+    for key in _READ_LATER:
+        place = table.get(key)
+        if key in model.model_fields and isinstance(place, str) and not _is_readable(place):
+            yield problem(f"{path}.{key}", f"cannot read {place}: no such file, or no right to read it")
+
+
+def _is_path(annotation: Any) -> bool:
+    return annotation is Path or Path in typing.get_args(annotation)
+
+
+def _is_readable(place: str) -> bool:
+    return Path(place).is_file() and os.access(place, os.R_OK)
+
+
+def _why(error: OSError | UnicodeDecodeError) -> str:
+    return error.strerror or "it cannot be read" if isinstance(error, OSError) else "it is not UTF-8 text"

@@ -1,0 +1,205 @@
+"""The tables of the configuration that exist once: one model per table, and `Settings`, which holds them all."""
+
+from __future__ import annotations
+
+from datetime import time, timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import unquote
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+from switchhook.settings.addresses import Listen, RpcListen, Sink, WebBase
+from switchhook.settings.durations import Duration, DurationOrZero
+from switchhook.settings.section import Section
+from switchhook.settings.sources import EndpointSettings, PbxSettings
+
+RETRY_SCHEDULE = (
+    timedelta(seconds=5),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=5),
+    timedelta(hours=10),
+    timedelta(hours=14),
+    timedelta(hours=20),
+    timedelta(hours=24),
+)
+
+
+def _database_url(written: str) -> str:
+    if written.startswith(("postgresql:", "postgres:")):
+        raise ValueError('PostgreSQL is not available in this version: use "sqlite:"')
+    if written != "sqlite:":
+        raise ValueError('must be "sqlite:": one file per service in data_dir')
+    return written
+
+
+def _storage_url(written: str) -> str:
+    if written.startswith("s3:"):
+        raise ValueError('S3 is not available in this version: use "file:" or "file:///path"')
+    if written != "file:" and not written.startswith("file:///"):
+        raise ValueError('must be "file:" (data_dir/recordings) or "file:///path"')
+    return written
+
+
+def _source(written: object) -> object:
+    if written == "folder":
+        raise ValueError('"folder" is not available in this version: use "xapi"')
+    return written
+
+
+def _clock_time(written: object) -> object:
+    if isinstance(written, time):
+        return written
+    try:
+        return time.fromisoformat(written) if isinstance(written, str) else written
+    except ValueError as error:
+        raise ValueError('must be a time of day such as "03:00"') from error
+
+
+class DatabaseSettings(Section):
+    """Where events, deliveries and recordings are kept."""
+
+    url: Annotated[str, AfterValidator(_database_url)] = Field(
+        default="sqlite:", description="`sqlite:`: one file per service in `data_dir`."
+    )
+
+
+class StorageSettings(Section):
+    """Where MP3 files are kept."""
+
+    url: Annotated[str, AfterValidator(_storage_url)] = Field(
+        default="file:", description="`file:` is `data_dir`/recordings; or `file:///path`."
+    )
+
+
+class AdminSettings(Section):
+    """Health and metrics of this process: `/livez`, `/readyz`, `/metrics`."""
+
+    listen: Listen = Field(default="127.0.0.1:9464", description="Address of the admin server, one per process.")
+
+
+class MonitorSettings(Section):
+    """The service that watches the PBXs."""
+
+    sinks: tuple[Sink, ...] = Field(
+        default=(), description="Where events are published; empty: the dispatcher and the recorder of this process."
+    )
+    active_calls_interval: Duration = Field(
+        default=timedelta(seconds=1), description="Between snapshots of the PBX's calls while there are calls."
+    )
+    idle_interval: Duration = Field(
+        default=timedelta(seconds=15), description="Between snapshots while there is no call."
+    )
+    directory_interval: Duration = Field(
+        default=timedelta(minutes=10), description="Between readings of the PBX's extensions, queues and rules."
+    )
+    end_grace: DurationOrZero = Field(
+        default=timedelta(seconds=2),
+        description="How long a call without legs may still be a transfer, when the PBX will not say.",
+    )
+
+
+class DispatcherSettings(Section):
+    """The service that sends webhooks."""
+
+    listen: RpcListen = Field(default="127.0.0.1:50051", description="Where events are accepted (gRPC).")
+    retry_schedule: tuple[Duration, ...] = Field(
+        default=RETRY_SCHEDULE, description="Delays between attempts; the first attempt is at once."
+    )
+    jitter: float = Field(default=0.2, ge=0, le=1, description="Share by which delays vary, so that retries spread.")
+    connect_timeout: Duration = Field(default=timedelta(seconds=5), description="Longest wait for a connection.")
+    timeout: Duration = Field(default=timedelta(seconds=15), description="Longest time of one attempt.")
+    concurrency: int = Field(default=64, ge=1, le=10_000, description="Attempts under way at once, per endpoint.")
+    log_retention: Duration = Field(
+        default=timedelta(days=30), description="How long finished deliveries stay in the delivery log."
+    )
+    hold: Duration = Field(
+        default=timedelta(minutes=10),
+        description="How long a dead delivery holds back later events of its call before they go on.",
+    )
+
+
+class RecorderSettings(Section):
+    """The service that fetches recordings and makes MP3 files of them."""
+
+    listen: RpcListen = Field(default="127.0.0.1:50052", description="Where events are accepted (gRPC).")
+    sinks: tuple[Sink, ...] = Field(
+        default=(), description="Where recording events are published; empty: the dispatcher of this process."
+    )
+    source: Annotated[Literal["xapi"], BeforeValidator(_source)] = Field(
+        default="xapi", description="Where recordings come from: the PBX's REST interface."
+    )
+    bitrate: int = Field(default=32, ge=8, le=160, description="Of a mono MP3 in kbit/s; stereo gets twice that.")
+    concurrency: int = Field(default=2, ge=1, le=64, description="Conversions under way at once.")
+    retention: Duration = Field(default=timedelta(days=90), description="How long an MP3 is kept and its link works.")
+    purge_at: Annotated[time, BeforeValidator(_clock_time)] = Field(
+        default=time(3, 0), description="Time of day (UTC) at which expired MP3 files are deleted."
+    )
+    wait_for_recording: Duration = Field(
+        default=timedelta(minutes=10), description="After this time without a recording, it is reported absent."
+    )
+    poll_interval: Duration = Field(
+        default=timedelta(seconds=1), description="Between looks for new recordings while some are awaited."
+    )
+    ffmpeg: str | None = Field(
+        default=None, description="Program that converts; unset: `ffmpeg` on the PATH, else the one that is bundled."
+    )
+
+
+class FileserverSettings(Section):
+    """The service that serves MP3 links."""
+
+    listen: Listen = Field(default=":5001", description="Where links are served.")
+    public_url: WebBase = Field(
+        default="http://127.0.0.1:5001", description="What links begin with: this server as the receivers reach it."
+    )
+    links: Literal["signed", "open"] = Field(
+        default="signed",
+        description="`signed`: only a link that was announced works, until it expires. "
+        "`open`: whoever guesses a path may listen, as with the old plug-in.",
+    )
+    link_secret: SecretStr | None = Field(
+        default=None, description="Signs links; unset: a key that is made once in `data_dir`/links.key."
+    )
+    link_secret_file: Path | None = Field(default=None, description="File that holds `link_secret`.")
+    tls_cert: Path | None = Field(default=None, description="Certificate chain (PEM); with `tls_key` it serves https.")
+    tls_key: Path | None = Field(default=None, description="Private key (PEM) of `tls_cert`.")
+
+
+class TelemetrySettings(Section):
+    """Logs and traces."""
+
+    otlp_endpoint: WebBase | None = Field(
+        default=None, description="OpenTelemetry collector for traces (OTLP over gRPC); unset: no traces."
+    )
+    log_format: Literal["json", "console"] = Field(
+        default="json", description="`json`: one object a line. `console`: for people."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
+    log_numbers: bool = Field(default=False, description="Log whole phone numbers instead of their last three digits.")
+
+
+class Settings(Section):
+    """The whole configuration of a process."""
+
+    data_dir: Path = Field(
+        default=Path("/var/lib/switchhook"), description="SQLite files, recordings, sockets, the link key."
+    )
+    database: DatabaseSettings = DatabaseSettings()
+    storage: StorageSettings = StorageSettings()
+    admin: AdminSettings = AdminSettings()
+    pbx: tuple[PbxSettings, ...] = ()
+    endpoint: tuple[EndpointSettings, ...] = ()
+    monitor: MonitorSettings = MonitorSettings()
+    dispatcher: DispatcherSettings = DispatcherSettings()
+    recorder: RecorderSettings = RecorderSettings()
+    fileserver: FileserverSettings = FileserverSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+
+    @property
+    def storage_root(self) -> Path:
+        """The folder of the MP3 files; `<storage root>/<pbx>/<name>.mp3`."""
+        place = self.storage.url.removeprefix("file:")
+        return Path(unquote(place.removeprefix("//"))) if place else self.data_dir / "recordings"

@@ -1,0 +1,18 @@
+"""Telemetry: logs as JSON lines, metrics conventions, traces that cost nothing when they are off."""
+
+from switchhook.telemetry.logs import configure_logging, mask
+from switchhook.telemetry.metrics import LATENCY_BUCKETS, preset
+from switchhook.telemetry.traceparent import TraceParent, format_traceparent, parse_traceparent
+from switchhook.telemetry.tracing import Tracing, configure_tracing
+
+__all__ = [
+    "LATENCY_BUCKETS",
+    "TraceParent",
+    "Tracing",
+    "configure_logging",
+    "configure_tracing",
+    "format_traceparent",
+    "mask",
+    "parse_traceparent",
+    "preset",
+]

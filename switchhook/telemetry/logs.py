@@ -1,0 +1,102 @@
+"""Logs on the standard library: one JSON object a line, or the same facts for a person's eyes.
+
+The message is the event's name; the facts are the record's `extra`. Secrets never come out, whoever logs them.
+Telephone numbers, under the keys `number`, `outside_number`, `caller`, `callee` and `did`, show their last three digits.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+import orjson
+
+from switchhook.telemetry.redaction import mask, redacted, redacted_value
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+__all__ = ["ConsoleFormatter", "JsonFormatter", "configure_logging", "mask"]
+
+_RECORD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_QUIET = ("aiohttp.access", "asyncio", "grpc")  # they speak of what we log ourselves
+
+
+class JsonFormatter(logging.Formatter):
+    """`{"time", "level", "event", "logger", …extra, "traceback"}`; the time is in UTC, to the millisecond."""
+
+    def __init__(self, *, numbers: bool = False) -> None:
+        """`numbers` true leaves telephone numbers whole."""
+        super().__init__()
+        self._numbers = numbers
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, whatever the values are."""
+        line: dict[str, object] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "event": redacted(record.getMessage()),
+            "logger": record.name,
+        }
+        for key, value in _facts(record, numbers=self._numbers).items():
+            line[f"{key}_" if key in line else key] = value
+        if record.exc_info:
+            line["traceback"] = redacted(self.formatException(record.exc_info))
+        return _json(line)
+
+
+class ConsoleFormatter(logging.Formatter):
+    """`12:00:00.000 INFO event key=value …`."""
+
+    def __init__(self, *, numbers: bool = False) -> None:
+        """`numbers` true leaves telephone numbers whole."""
+        super().__init__()
+        self._numbers = numbers
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, and the traceback below it if there is one."""
+        facts = "".join(f" {key}={value}" for key, value in _facts(record, numbers=self._numbers).items())
+        line = f"{_time(record)[11:23]} {record.levelname:<7} {redacted(record.getMessage())}{facts}"
+        if record.exc_info:
+            line += "\n" + redacted(self.formatException(record.exc_info))
+        return line
+
+
+def configure_logging(
+    format: Literal["json", "console"],
+    level: str,
+    numbers: bool,
+    stream: TextIO,
+) -> None:
+    """Send all logs of the process to the stream, replacing what was configured before. `level` such as `info`."""
+    formatter = JsonFormatter(numbers=numbers) if format == "json" else ConsoleFormatter(numbers=numbers)
+    lines = logging.StreamHandler(stream)
+    lines.setFormatter(formatter)
+    root = logging.getLogger()
+    for previous in root.handlers[:]:
+        root.removeHandler(previous)
+    root.addHandler(lines)
+    root.setLevel(level.upper())
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+def _json(line: dict[str, object]) -> str:
+    try:
+        return orjson.dumps(line).decode()
+    except (TypeError, ValueError):
+        return json.dumps(line, default=str)  # slower, but takes integers of any size and broken strings
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{record.msecs:03.0f}Z"
+
+
+def _facts(record: logging.LogRecord, *, numbers: bool) -> dict[str, object]:
+    return {
+        key: redacted_value(key, value, numbers=numbers)
+        for key, value in vars(record).items()
+        if key not in _RECORD_FIELDS
+    }

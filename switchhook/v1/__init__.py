@@ -1,0 +1,1 @@
+"""Generated from proto/switchhook/v1; never edited."""
