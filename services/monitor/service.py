@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from importlib.resources import files
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from services.monitor.ledger import CallLedger
 from services.monitor.metrics import MonitorMetrics
@@ -16,7 +16,7 @@ from switchhook.runtime.clock import Clock, utc_now
 from switchhook.storage import Outbox, open_database
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from prometheus_client import CollectorRegistry
@@ -59,29 +59,34 @@ class Monitor:
             outbox = Outbox(database, "calls", sinks)
             await outbox.load()
             stack.push_async_callback(outbox.flush)
-            tasks = await stack.enter_async_context(asyncio.TaskGroup())
-            for sink in sinks:
-                publisher = Publisher(sink, outbox.backlog(sink), on_state=_reporter(health, f"sink {sink}"))
-                tasks.create_task(publisher.run())
-            for pbx in settings.pbx:
-                session = await stack.enter_async_context(
-                    PbxSession(pbx, token_file=token_file(settings.data_dir, pbx), now=self._clock)
-                )
-                watch = PbxWatch(
+            watches = [
+                PbxWatch(
                     pbx,
                     settings.monitor,
-                    session=session,
+                    session=await stack.enter_async_context(
+                        PbxSession(pbx, token_file=token_file(settings.data_dir, pbx), now=self._clock)
+                    ),
                     ledger=CallLedger(database, outbox, pbx.name),
                     metrics=self._metrics,
                     clock=self._clock,
                 )
-                tasks.create_task(watch.run(health, health.ready))
-            if not settings.pbx:
-                health.problem("pbx", "no [[pbx]] is configured: there is nothing to watch")
-            while True:
-                for sink in sinks:
-                    self._metrics.outbox_age.labels(sink).set(outbox.oldest_age(sink).total_seconds())
-                await asyncio.sleep(_METRICS_EVERY)
+                for pbx in settings.pbx
+            ]
+            publishers = [
+                Publisher(sink, outbox.backlog(sink), on_state=_reporter(health, f"sink {sink}")) for sink in sinks
+            ]
+            async with asyncio.TaskGroup() as tasks:
+                for publisher in publishers:
+                    tasks.create_task(publisher.run())
+                for watch in watches:
+                    tasks.create_task(watch.run(health, health.ready))
+                await self._measure(outbox, sinks)
+
+    async def _measure(self, outbox: Outbox, sinks: Sequence[str]) -> NoReturn:
+        while True:
+            for sink in sinks:
+                self._metrics.outbox_age.labels(sink).set(outbox.oldest_age(sink).total_seconds())
+            await asyncio.sleep(_METRICS_EVERY)
 
 
 def token_file(data_dir: Path, pbx: PbxSettings) -> Path:

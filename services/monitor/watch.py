@@ -19,6 +19,7 @@ from services.monitor.feed import Feed, LegUpdate
 from services.monitor.polls import Polls
 from switchhook.errors import PbxError, PbxUnreachable
 from switchhook.events import Event, is_final
+from switchhook.runtime.backoff import backoff
 from switchhook.telemetry.logs import mask
 
 if TYPE_CHECKING:
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
     from services.monitor.ledger import CallLedger
     from services.monitor.metrics import MonitorMetrics
     from switchhook.pbx.session import PbxSession
-    from switchhook.runtime.backoff import backoff
-from switchhook.runtime.clock import Clock
+    from switchhook.runtime.clock import Clock
     from switchhook.runtime.health import ServiceHealth
     from switchhook.settings import MonitorSettings, PbxSettings
 

@@ -47,9 +47,16 @@ class NumberingPlan:
 
 
 def _lookup(names: Mapping[str, str], did: str) -> str:
-    """The name of a number, however many of its leading signs (`+`, `00`) the PBX shows."""
+    """The name of a number, however many of its leading signs (`+`, `00`) the PBX shows.
+
+    An inbound rule may give only the end of its number, after an asterisk.
+    """
     name = names.get(did)
     if name is not None:
         return name
     bare = did.lstrip("+0")
-    return next((name for number, name in names.items() if bare and number.lstrip("+0") == bare), "")
+    for pattern, name in names.items():
+        end = pattern.lstrip("*+0")
+        if end and (bare == end or (pattern.startswith("*") and bare.endswith(end))):
+            return name
+    return ""
