@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from services.monitor.calls import memory
+from services.monitor.calls.history import CallKey
 from switchhook.errors import StorageError
 from switchhook.rpc.codec import encode
 from switchhook.storage import Database, Outbox, Statement
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from services.monitor.calls.live import LiveCall
-    from services.monitor.calls.tracker import CallTracker
+    from services.monitor.calls.tracker import CallTracker, Changes
     from switchhook.events import Event
 
 log = logging.getLogger(__name__)
@@ -29,7 +32,23 @@ _KEEP = (
     " ON CONFLICT (pbx, call_id) DO UPDATE SET state = excluded.state"
 )
 _FORGET = "DELETE FROM live_calls WHERE pbx = ? AND call_id = ?"
+_TELL = "INSERT INTO told_calls (pbx, number, arrived_at, ended_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_FOLLOW = (
+    "INSERT INTO watches (pbx, followed_until) VALUES (?, ?)"
+    " ON CONFLICT (pbx) DO UPDATE SET followed_until = excluded.followed_until"
+)
+_TOLD_LIFE = timedelta(hours=1)
+_FOLLOWED_EVERY = timedelta(seconds=1)
 _RETRY_AFTER = 1.0  # seconds between attempts to write what the disk did not take
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What was known when the monitor stopped; `followed_until` is None at the very first start."""
+
+    calls: Sequence[LiveCall]
+    told: Sequence[CallKey]
+    followed_until: datetime | None
 
 
 class CallLedger:
@@ -39,20 +58,49 @@ class CallLedger:
         self._database = database
         self._outbox = outbox
         self._pbx = pbx
+        self._followed_until = datetime.min.replace(tzinfo=UTC)
 
-    async def kept_calls(self) -> list[LiveCall]:
-        """The calls that were live when the monitor stopped."""
-        rows = await self._database.read("SELECT state FROM live_calls WHERE pbx = ?", (self._pbx,))
-        return [memory.load(state) for (state,) in rows]
+    async def kept(self, now: datetime) -> Kept:
+        """Reads what was kept, and drops what is too old to matter."""
+        oldest = (now - _TOLD_LIFE).timestamp()
+        await self._database.write(
+            [Statement("DELETE FROM told_calls WHERE pbx = ? AND ended_at < ?", (self._pbx, oldest))]
+        )
+        states = await self._database.read("SELECT state FROM live_calls WHERE pbx = ?", (self._pbx,))
+        told = await self._database.read("SELECT arrived_at, number FROM told_calls WHERE pbx = ?", (self._pbx,))
+        until = await self._database.read("SELECT followed_until FROM watches WHERE pbx = ?", (self._pbx,))
+        return Kept(
+            calls=[memory.load(state) for (state,) in states],
+            told=[CallKey(datetime.fromtimestamp(arrived_at, UTC), number) for arrived_at, number in told],
+            followed_until=datetime.fromtimestamp(until[0][0], UTC) if until else None,
+        )
 
-    async def keep(self, tracker: CallTracker) -> Sequence[Event]:
-        """Takes what came of the latest frames and returns once it is durable; waits while the disk refuses."""
+    async def keep(self, tracker: CallTracker, followed_until: datetime | None) -> Sequence[Event]:
+        """Takes what came of the latest frames and returns once it is durable; waits while the disk refuses.
+
+        `followed_until` is None while the PBX is not followed.
+        """
         changes = tracker.take()
-        if not changes.events and not changes.changed and not changes.over:
-            return ()
+        unit = self._unit(changes)
+        if followed_until is not None and (unit or followed_until >= self._followed_until + _FOLLOWED_EVERY):
+            unit.append(Statement(_FOLLOW, (self._pbx, followed_until.timestamp())))
+            self._followed_until = followed_until
+        if unit:
+            await self._write(unit)
+            self._outbox.notify()
+        return changes.events
+
+    def _unit(self, changes: Changes) -> list[Statement]:
         unit = self._outbox.append([(event.id, encode(event)) for event in changes.events])
         unit += [Statement(_KEEP, (self._pbx, call.id, memory.dump(call))) for call in changes.changed]
-        unit += [Statement(_FORGET, (self._pbx, call.id)) for call in changes.over]
+        for call in changes.over:
+            unit.append(Statement(_FORGET, (self._pbx, call.id)))
+            if call.sequence:
+                arrived_at, ended_at = call.arrived_at.timestamp(), call.last_at.timestamp()
+                unit += [Statement(_TELL, (self._pbx, number, arrived_at, ended_at)) for number in call.numbers]
+        return unit
+
+    async def _write(self, unit: Sequence[Statement]) -> None:
         is_refused = False
         while True:
             try:
@@ -60,12 +108,9 @@ class CallLedger:
                 break
             except StorageError as error:
                 if not is_refused:
-                    log.error(  # noqa: TRY400 - the sentence tells more than the traceback
-                        "ledger.refused", extra={"pbx": self._pbx, "reason": str(error), "events": len(changes.events)}
-                    )
+                    facts = {"pbx": self._pbx, "reason": str(error), "statements": len(unit)}
+                    log.error("ledger.refused", extra=facts)  # noqa: TRY400 - foreseen: the sentence says it all
                 is_refused = True
                 await asyncio.sleep(_RETRY_AFTER)
         if is_refused:
             log.info("ledger.restored", extra={"pbx": self._pbx})
-        self._outbox.notify()
-        return changes.events

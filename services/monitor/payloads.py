@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
@@ -124,8 +125,8 @@ def visible_dns(dns: object) -> dict[str, DnKind]:
     }
 
 
-def read_active_calls(collection: object) -> list[ActiveCall]:
-    """The rows of XAPI ActiveCalls; one without a number is left out."""
+def read_active_calls(collection: object, *, now: datetime) -> list[ActiveCall]:
+    """The rows of XAPI ActiveCalls, answered at `now`; one without a number is left out."""
     return [
         ActiveCall(
             number=row["Id"],
@@ -133,6 +134,7 @@ def read_active_calls(collection: object) -> list[ActiveCall]:
             caller_number=_in_brackets(row.get("Caller")),
             callee_dn=_first_word(row.get("Callee")),
             callee_number=_in_brackets(row.get("Callee")),
+            changed_at=_by_our_clock(row.get("LastChangeStatus"), row.get("ServerNow"), now),
         )
         for row in rows(collection)
         if isinstance(row.get("Id"), int)
@@ -148,6 +150,15 @@ def rows(collection: object) -> Sequence[Mapping[str, Any]]:
 def peer_kind(peer_type: object) -> DnKind:
     """The kind of a DN by the type that XAPI Peers gives it."""
     return _KIND_BY_PEER_TYPE.get(str(peer_type or "").lower(), DnKind.UNKNOWN)
+
+
+def read_time(text: object) -> datetime | None:
+    """A date-time of XAPI; None when it is none."""
+    try:
+        at = datetime.fromisoformat(str(text)) if text else None
+    except ValueError:
+        return None
+    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
 
 
 def _party_kind(participant: Mapping[str, Any], plan: NumberingPlan) -> DnKind | None:
@@ -175,6 +186,12 @@ def _number(source: Mapping[str, Any], name: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise PayloadError(f"participant.{name} is not a number")
     return value
+
+
+def _by_our_clock(then: object, server_now: object, now: datetime) -> datetime | None:
+    """A moment of the PBX's clock, which is where `server_now` says when ours is at `now`."""
+    at, pbx_now = read_time(then), read_time(server_now)
+    return None if at is None or pbx_now is None else now - (pbx_now - at)
 
 
 def _first_word(text: object) -> str:

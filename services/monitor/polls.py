@@ -10,13 +10,17 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
+from services.monitor.call_log import read_call_log
+from services.monitor.calls.history import CLOCKS_APART
 from services.monitor.directory import read_numbering_plan
 from services.monitor.payloads import read_active_calls, read_snapshot
 from switchhook.errors import PbxError, PbxForbidden
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from datetime import datetime
 
+    from services.monitor.calls.history import Segment
     from services.monitor.calls.legs import ActiveCall
     from services.monitor.calls.tracker import CallTracker
     from switchhook.pbx.session import PbxSession
@@ -29,6 +33,8 @@ log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _FILTERED_NUMBERS = 20
 """Calls asked for by number in one request; with more, the whole list is the shorter question."""
+_LOST_BEFORE_NOTICED = timedelta(seconds=30)
+"""A socket can be dead for so long before it is noticed."""
 _ASK_PAUSE = timedelta(milliseconds=2)
 """Questions that come up meanwhile travel in one request."""
 
@@ -69,12 +75,32 @@ class Polls:
         else:
             health.problem(f"{check} directory", denied)
 
-    async def take_snapshot(self, *, after_gap: bool) -> None:
-        """Repairs the picture: the legs that the PBX shows now, and its active calls where routing is hidden."""
+    async def repair(self, followed_until: datetime | None) -> None:
+        """The truth after a gap: what the call log has of it, then the legs that there are now.
+
+        `followed_until` is when the watch was lost; None when there never was one.
+        """
+        lost_at = followed_until or self._clock()
+        if followed_until is not None:
+            since = followed_until - _LOST_BEFORE_NOTICED
+            arrivals = [call.arrived_at for call in self._tracker.calls if call.sequence]
+            segments = await self._attempt("call_log", lambda: self._call_log(min([since, *arrivals])))
+            if segments:
+                self._tracker.replay(segments, since=since)
+        rows = await self._attempt("active_calls", lambda: self._active_calls(()))
+        await self._take_snapshot(lost_at, rows or ())
+
+    async def _call_log(self, since: datetime) -> Sequence[Segment]:
+        until = self._clock() + CLOCKS_APART
+        return await read_call_log(self._session, since=since - CLOCKS_APART, until=until)
+
+    async def _take_snapshot(self, lost_at: datetime | None = None, rows: Sequence[ActiveCall] = ()) -> None:
+        """Repairs the picture: the legs that the PBX shows now; `rows` tell since when its calls are as they are."""
         asked_at = self._clock()
         dns = await self._session.get_json("/callcontrol")
         legs = read_snapshot(dns, self._tracker.plan)
-        self._tracker.resync(legs, asked_at=asked_at, at=self._clock(), after_gap=after_gap)
+        changed_at = {row.number: row.changed_at for row in rows if row.changed_at is not None}
+        self._tracker.resync(legs, asked_at=asked_at, at=self._clock(), lost_at=lost_at, changed_at=changed_at)
         self._changed()
         self.look()
 
@@ -83,9 +109,7 @@ class Polls:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._ask_about_vacant_calls())
             tasks.create_task(self._follow_hidden_routing())
-            tasks.create_task(
-                self._repeat(self._settings.idle_interval, "snapshot", lambda: self.take_snapshot(after_gap=False))
-            )
+            tasks.create_task(self._repeat(self._settings.idle_interval, "snapshot", self._take_snapshot))
             tasks.create_task(
                 self._repeat(self._settings.directory_interval, "directory", lambda: self.read_plan(health, check))
             )
@@ -135,7 +159,8 @@ class Polls:
         params: dict[str, str] = {}
         if 0 < len(numbers) <= _FILTERED_NUMBERS:
             params["$filter"] = " or ".join(f"Id eq {number}" for number in numbers)
-        return read_active_calls(await self._session.get_json("/xapi/v1/ActiveCalls", params))
+        collection = await self._session.get_json("/xapi/v1/ActiveCalls", params)
+        return read_active_calls(collection, now=self._clock())
 
     async def _repeat(self, interval: timedelta, name: str, ask: Callable[[], Awaitable[None]]) -> None:
         while True:

@@ -7,6 +7,7 @@ frames in. Whatever the tracker made of them is kept before it is published. A f
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from datetime import datetime, timedelta
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 
 _FIRST_PAUSE = timedelta(milliseconds=250)
 _LONGEST_PAUSE = timedelta(seconds=30)
+_KEPT_AT_LEAST_EVERY = 5.0  # seconds; so old may the kept moment be until which the PBX was followed
 
 
 class PbxWatch:
@@ -70,12 +72,15 @@ class PbxWatch:
         self._check = f"pbx {pbx.name}"
         self._lost_at: datetime | None = None
         self._lost_reason = ""
+        self._is_followed = False
+        self._followed_until: datetime | None = None
 
     async def run(self, health: ServiceHealth, connected: Callable[[], None]) -> None:
         """Watches; calls `connected` whenever the PBX is followed (again)."""
-        kept = await self._ledger.kept_calls()
-        self._tracker.restore(kept, self._clock())
-        self._metrics.restored(self._pbx.name, kept)
+        kept = await self._ledger.kept(self._clock())
+        self._tracker.restore(kept.calls, kept.told, self._clock())
+        self._followed_until = kept.followed_until
+        self._metrics.restored(self._pbx.name, kept.calls)
         health.problem(self._check, f"connecting to {self._pbx.url}")
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep())
@@ -83,9 +88,13 @@ class PbxWatch:
 
     async def _keep(self) -> None:
         while True:
-            await self._stirred.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_KEPT_AT_LEAST_EVERY):
+                    await self._stirred.wait()
             self._stirred.clear()
-            for event in await self._ledger.keep(self._tracker):
+            if self._is_followed:
+                self._followed_until = self._clock()
+            for event in await self._ledger.keep(self._tracker, self._followed_until if self._is_followed else None):
                 self._metrics.published(event)
                 if is_final(event):
                     _log_end(event)
@@ -115,7 +124,7 @@ class PbxWatch:
                     count=lambda kind: self._metrics.frames.labels(self._pbx.name, kind).inc(),
                 )
                 tasks.create_task(feed.run())
-                await self._polls.take_snapshot(after_gap=True)
+                await self._polls.repair(self._followed_until)
                 feed.release(self._apply)
                 self._found(health)
                 connected()
@@ -138,6 +147,7 @@ class PbxWatch:
         self._stirred.set()
 
     def _found(self, health: ServiceHealth) -> None:
+        self._is_followed = True
         health.solved(self._check)
         self._metrics.connected.labels(self._pbx.name).set(1)
         outage = 0.0 if self._lost_at is None else (self._clock() - self._lost_at).total_seconds()
@@ -147,6 +157,7 @@ class PbxWatch:
         self._lost_at, self._lost_reason = None, ""
 
     def _lost(self, health: ServiceHealth, error: PbxError) -> None:
+        self._is_followed = False
         health.problem(self._check, str(error))
         self._metrics.connected.labels(self._pbx.name).set(0)
         if str(error) != self._lost_reason:

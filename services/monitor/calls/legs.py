@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from switchhook.events import DnKind
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 MAKECALL = "MAKECALL"
 """What the PBX shows for the outside party while the phone of a call that software started is being connected."""
@@ -72,10 +76,14 @@ class Leg:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveCall:
-    """A row of the PBX's list of active calls: the first words of its caller and callee, and the number in brackets."""
+    """A row of the PBX's list of active calls: the first words of its caller and callee, and the number in brackets.
+
+    `changed_at` is when its status last changed, by our clock; None where the PBX does not tell.
+    """
 
     number: int
     caller_dn: str
     caller_number: str
     callee_dn: str
     callee_number: str
+    changed_at: datetime | None = None

@@ -73,6 +73,7 @@ class LiveCall:
     sequence: int = 0
     vacant_since: datetime | None = None
     ask_at: datetime | None = None
+    is_vacated_in_gap: bool = False
     is_over: bool = False
     reconciled: bool = False
     said: list[Event] = field(default_factory=list)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,11 @@ from services.monitor.calls.live import LiveCall, call_id
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from services.monitor.calls.history import CallKey
     from services.monitor.calls.legs import Leg, LegKey
 
+_TOLD_CALLS = 5000
+"""Enough for the calls that end in the minutes around the loss of a watch."""
 _TOMBSTONE_LIFE = timedelta(minutes=1)
 
 
@@ -27,6 +31,7 @@ class CallRegister:
         self._touched: dict[int, LiveCall] = {}
         self._consultations: dict[int, LiveCall] = {}
         self._vacant: dict[int, LiveCall] = {}
+        self._told: deque[CallKey] = deque(maxlen=_TOLD_CALLS)
 
     def __iter__(self) -> Iterator[LiveCall]:
         return iter({id(call): call for call in self._by_number.values()}.values())
@@ -111,6 +116,7 @@ class CallRegister:
     def occupy(self, call: LiveCall) -> None:
         """The call has a leg."""
         call.vacant_since = call.ask_at = None
+        call.is_vacated_in_gap = False
         self._vacant.pop(id(call), None)
 
     def vacant(self) -> list[LiveCall]:
@@ -128,6 +134,14 @@ class CallRegister:
         self._vacant.pop(id(call), None)
         call.is_over = True
         self.touch(call)
+
+    def remember(self, key: CallKey) -> None:
+        """The end of this call was said."""
+        self._told.append(key)
+
+    def is_told(self, key: CallKey) -> bool:
+        """True when the end of this call was said, as far back as is remembered."""
+        return any(one.is_same(key.number, key.arrived_at) for one in self._told)
 
     def touch(self, call: LiveCall) -> LiveCall:
         """The call's state is to be kept."""

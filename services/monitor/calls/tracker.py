@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from services.monitor.calls import consulting, ending, routing, talking
+from services.monitor.calls.history import CallKey, MissedFrame, Segment, missed_frames
 from services.monitor.calls.outside import learn_from_leg, learn_from_row
 from services.monitor.calls.register import CallRegister
 from services.monitor.calls.states import Change, change_of, status_after
 from switchhook.events import Direction, DnKind, Event, Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from services.monitor.calls.legs import ActiveCall, Leg, LegKey
     from services.monitor.calls.live import LiveCall
@@ -53,10 +55,12 @@ class CallTracker:
         """The live calls, consultations and internal calls among them."""
         return list(self._register)
 
-    def restore(self, calls: Iterable[LiveCall], at: datetime) -> None:
-        """Takes the calls that were kept when the monitor stopped; a snapshot must follow."""
+    def restore(self, calls: Iterable[LiveCall], told: Iterable[CallKey], at: datetime) -> None:
+        """Takes the calls that were kept when the monitor stopped, and those whose end was said; a gap follows."""
         for call in calls:
             self._register.restore(call, at)
+        for key in told:
+            self._register.remember(key)
 
     def leg_seen(self, leg: Leg, at: datetime) -> None:
         """A leg is as it was just read from the PBX."""
@@ -103,22 +107,57 @@ class CallTracker:
                 call.left(leg.dn, at)
         if not call.legs:
             self._register.vacate(call, at)
+            call.is_vacated_in_gap = self._is_after_gap
 
-    def resync(self, legs: Sequence[Leg], *, asked_at: datetime, at: datetime, after_gap: bool) -> None:
+    def resync(
+        self,
+        legs: Sequence[Leg],
+        *,
+        asked_at: datetime,
+        at: datetime,
+        lost_at: datetime | None = None,
+        changed_at: Mapping[int, datetime] = MappingProxyType({}),
+    ) -> None:
         """Applies a snapshot of all visible legs that was asked for at `asked_at`; what was heard since then stays.
 
-        Legs that are gone go first: whoever talks now may have got the call from them.
+        After a gap `lost_at` is when the watch was lost: legs that are gone were last seen then, and what is new is as
+        old as `changed_at` says of its call. Legs that are gone go first: whoever talks now may have the call from them.
         """
-        self._is_after_gap = after_gap
-        if after_gap:
-            self._drop_renumbered(legs, at)
+        self._is_after_gap = lost_at is not None
+        gone_at = lost_at or at
+        if self._is_after_gap:
+            self._drop_renumbered(legs, gone_at)
         shown = {leg.key for leg in legs}
         for key in self._register.legs():
             if key not in shown and not self._register.is_settled_since(key, asked_at):
-                self.leg_gone(key, at)
+                self.leg_gone(key, gone_at)
         for leg in sorted(legs, key=lambda one: (one.number, one.kind is DnKind.EXTENSION, one.id)):
             if not self._register.is_settled_since(leg.key, asked_at):
-                self.leg_seen(leg, at)
+                self.leg_seen(leg, min(max(changed_at.get(leg.number, at), gone_at), at))
+        self._is_after_gap = False
+
+    def replay(self, segments: Sequence[Segment], *, since: datetime) -> None:
+        """Tells what the call log has of the time since `since` that nobody watched; a snapshot must follow.
+
+        Calls whose end was said, and those that were over by then, are old news.
+        """
+        self._is_after_gap = True
+        by_key: dict[CallKey, list[Segment]] = {}
+        for segment in segments:
+            by_key.setdefault(segment.key, []).append(segment)
+        frames: list[MissedFrame] = []
+        for key, own in by_key.items():
+            call = self._register.by_number(key.number)
+            call = call if call is not None and key.is_same(key.number, call.arrived_at) else None
+            if call is None and (self._register.is_told(own[0].main) or all(one.ended_at < since for one in own)):
+                continue
+            shift = call.arrived_at - key.arrived_at if call is not None else timedelta()
+            frames += [replace(frame, at=frame.at + shift) for frame in missed_frames(own, call, self.plan)]
+        for frame in sorted(frames, key=lambda one: (one.at, one.leg is None)):
+            if frame.leg is None:
+                self.leg_gone(frame.key, frame.at)
+            else:
+                self.leg_seen(frame.leg, frame.at)
         self._is_after_gap = False
 
     def active_calls(self, rows: Sequence[ActiveCall], *, asked_at: datetime, at: datetime) -> None:
@@ -296,10 +335,12 @@ class CallTracker:
                 self._end(call, at)
 
     def _end(self, call: LiveCall, at: datetime) -> None:
-        self._touch(call)
         self._register.forget(call)
+        call.reconciled = self._is_after_gap or call.is_vacated_in_gap
         if self._is_reported(call) and (call.sequence or call.dialler):
             ending.over(call, at)
+            for number in call.numbers:
+                self._register.remember(CallKey(call.arrived_at, number))
 
     def _lives(self, call: LiveCall, alive: dict[int, ActiveCall]) -> bool:
         """A call lives when one of its numbers does, or when the outside party is in a consultation of it now."""

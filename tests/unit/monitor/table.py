@@ -66,7 +66,7 @@ def read(text: str) -> Scenario:
 
 
 def play(scenario: Scenario, *, forgetful: bool = False, twice: bool = False) -> list[str]:
-    """The events' lines; `forgetful` restores the tracker from its kept state before every frame, `twice` repeats it."""
+    """The events' lines; `forgetful` restarts from the kept state before every frame, `twice` repeats every frame."""
     tracker = new_tracker(scenario.hidden)
     events: list[Event] = []
     kept: dict[str, bytes] = {}
@@ -74,7 +74,7 @@ def play(scenario: Scenario, *, forgetful: bool = False, twice: bool = False) ->
         for _ in range(2 if twice and line.split()[1] in ("upsert", "remove", "row") else 1):
             if forgetful:
                 tracker = new_tracker(scenario.hidden)
-                tracker.restore((memory.load(raw) for raw in kept.values()), START)
+                tracker.restore((memory.load(raw) for raw in kept.values()), (), START)
             apply(tracker, line)
             changes = tracker.take()
             events += changes.events
@@ -115,7 +115,8 @@ def apply(tracker: CallTracker, line: str) -> None:
             tracker.active_calls([_row(words[0], facts)], asked_at=at, at=at)
         case "snapshot":
             legs = [_shown(word, facts, tracker.plan) for word in words if "/" in word]
-            tracker.resync(legs, asked_at=at, at=at, after_gap=True)
+            lost_at = START + timedelta(seconds=float(facts.get("lost", moment)))
+            tracker.resync(legs, asked_at=at, at=at, lost_at=lost_at)
         case _:
             raise ValueError(line)
 

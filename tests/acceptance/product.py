@@ -1,0 +1,132 @@
+"""The product as a user runs it: `switchhook run` in one process, or as four processes over TCP, that can be killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+import aiohttp
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+SERVICES = ("dispatcher", "recorder", "fileserver", "monitor")
+EMBEDDED = "all"
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on at this moment."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+class Product:
+    """An async context; `tables` are the `[[pbx]]` and `[[endpoint]]` tables of its configuration."""
+
+    def __init__(self, folder: Path, tables: str, *, split: bool) -> None:
+        self.folder = folder
+        self._names = SERVICES if split else (EMBEDDED,)
+        self._admin = {name: free_port() for name in self._names}
+        self._processes: dict[str, asyncio.subprocess.Process] = {}
+        files = free_port()
+        self.base = f"http://127.0.0.1:{files}"
+        config = _CONFIG.format(data=folder / "data", files=files)
+        if split:
+            dispatcher, recorder = free_port(), free_port()
+            config = config.replace("[dispatcher]", f'[dispatcher]\nlisten = "127.0.0.1:{dispatcher}"')
+            config = config.replace(
+                "[recorder]", f'[recorder]\nlisten = "127.0.0.1:{recorder}"\nsinks = ["127.0.0.1:{dispatcher}"]'
+            )
+            config += f'[monitor]\nsinks = ["127.0.0.1:{dispatcher}", "127.0.0.1:{recorder}"]\n'
+        (folder / "switchhook.toml").write_text(config + tables)
+
+    async def __aenter__(self) -> Self:
+        await asyncio.gather(*(self.start(name) for name in self._names))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for process in self._processes.values():
+            if process.returncode is None:
+                process.terminate()
+        codes = await asyncio.gather(*(self._ended(process) for process in self._processes.values()))
+        if kind is None:
+            assert set(codes) == {0}, f"exit codes {codes}\n{self.log()}"
+
+    async def start(self, name: str) -> None:
+        """Starts a process and waits until it says that it is ready."""
+        environ = {key: value for key, value in os.environ.items() if not key.startswith("SWITCHHOOK_")}
+        environ["SWITCHHOOK_ADMIN__LISTEN"] = f"127.0.0.1:{self._admin[name]}"
+        names = () if name == EMBEDDED else (name,)
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self._processes[name] = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "services", "--config", str(self.folder / "switchhook.toml"), "run", *names),
+                env=environ,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        await self._ready(name)
+
+    async def kill(self, name: str) -> None:
+        """`kill -9`."""
+        process = self._processes[name]
+        process.kill()
+        await process.wait()
+
+    async def readiness(self, name: str = EMBEDDED) -> tuple[int, dict[str, Any]]:
+        """Status and body of a process's `/readyz`."""
+        url = f"http://127.0.0.1:{self._admin[name]}/readyz"
+        async with aiohttp.ClientSession() as http, http.get(url) as response:
+            return response.status, await response.json()
+
+    async def problems(self, name: str, service: str) -> dict[str, str]:
+        """What a service of a process complains of."""
+        _, body = await self.readiness(name)
+        return {check: str(sentence) for check, sentence in body["services"][service]["problems"].items()}
+
+    def log(self, name: str | None = None) -> str:
+        """What the processes wrote, the end of it."""
+        names = self._names if name is None else (name,)
+        return "\n".join(f"--- {one}\n{(self.folder / f'{one}.log').read_text()[-6000:]}" for one in names)
+
+    async def _ready(self, name: str) -> None:
+        deadline = time.monotonic() + 40
+        while True:
+            assert self._processes[name].returncode is None, self.log(name)
+            try:
+                if (await self.readiness(name))[0] == 200:
+                    return
+            except aiohttp.ClientError:
+                pass
+            assert time.monotonic() < deadline, f"{name} is not ready\n{self.log(name)}"
+            await asyncio.sleep(0.05)
+
+    @staticmethod
+    async def _ended(process: asyncio.subprocess.Process) -> int:
+        try:
+            async with asyncio.timeout(20):
+                return await process.wait()
+        except TimeoutError:
+            process.kill()
+            return await process.wait()
+
+
+_CONFIG = """
+data_dir = "{data}"
+[dispatcher]
+retry_schedule = ["200ms", "500ms", "1s", "2s", "5s", "5s", "5s"]
+[recorder]
+poll_interval = "250ms"
+wait_for_recording = "60s"
+[fileserver]
+listen = "127.0.0.1:{files}"
+public_url = "http://127.0.0.1:{files}"
+"""
