@@ -32,12 +32,12 @@ _KEEP = (
     " ON CONFLICT (pbx, call_id) DO UPDATE SET state = excluded.state"
 )
 _FORGET = "DELETE FROM live_calls WHERE pbx = ? AND call_id = ?"
-_TELL = "INSERT INTO told_calls (pbx, number, arrived_at, ended_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_REMEMBER = "INSERT INTO past_calls (pbx, number, arrived_at, ended_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _FOLLOW = (
     "INSERT INTO watches (pbx, followed_until) VALUES (?, ?)"
     " ON CONFLICT (pbx) DO UPDATE SET followed_until = excluded.followed_until"
 )
-_TOLD_LIFE = timedelta(hours=1)
+_PAST_LIFE = timedelta(hours=1)
 _FOLLOWED_EVERY = timedelta(seconds=1)
 _RETRY_AFTER = 1.0  # seconds between attempts to write what the disk did not take
 
@@ -47,7 +47,7 @@ class Kept:
     """What was known when the monitor stopped; `followed_until` is None at the very first start."""
 
     calls: Sequence[LiveCall]
-    told: Sequence[CallKey]
+    past: Sequence[CallKey]
     followed_until: datetime | None
 
 
@@ -62,16 +62,16 @@ class CallLedger:
 
     async def kept(self, now: datetime) -> Kept:
         """Reads what was kept, and drops what is too old to matter."""
-        oldest = (now - _TOLD_LIFE).timestamp()
+        oldest = (now - _PAST_LIFE).timestamp()
         await self._database.write(
-            [Statement("DELETE FROM told_calls WHERE pbx = ? AND ended_at < ?", (self._pbx, oldest))]
+            [Statement("DELETE FROM past_calls WHERE pbx = ? AND ended_at < ?", (self._pbx, oldest))]
         )
         states = await self._database.read("SELECT state FROM live_calls WHERE pbx = ?", (self._pbx,))
-        told = await self._database.read("SELECT arrived_at, number FROM told_calls WHERE pbx = ?", (self._pbx,))
+        past = await self._database.read("SELECT arrived_at, number FROM past_calls WHERE pbx = ?", (self._pbx,))
         until = await self._database.read("SELECT followed_until FROM watches WHERE pbx = ?", (self._pbx,))
         return Kept(
             calls=[memory.load(state) for (state,) in states],
-            told=[CallKey(datetime.fromtimestamp(arrived_at, UTC), number) for arrived_at, number in told],
+            past=[CallKey(datetime.fromtimestamp(arrived_at, UTC), number) for arrived_at, number in past],
             followed_until=datetime.fromtimestamp(until[0][0], UTC) if until else None,
         )
 
@@ -95,9 +95,8 @@ class CallLedger:
         unit += [Statement(_KEEP, (self._pbx, call.id, memory.dump(call))) for call in changes.changed]
         for call in changes.over:
             unit.append(Statement(_FORGET, (self._pbx, call.id)))
-            if call.sequence:
-                arrived_at, ended_at = call.arrived_at.timestamp(), call.last_at.timestamp()
-                unit += [Statement(_TELL, (self._pbx, number, arrived_at, ended_at)) for number in call.numbers]
+            arrived_at, ended_at = call.arrived_at.timestamp(), call.last_at.timestamp()
+            unit += [Statement(_REMEMBER, (self._pbx, number, arrived_at, ended_at)) for number in call.numbers]
         return unit
 
     async def _write(self, unit: Sequence[Statement]) -> None:

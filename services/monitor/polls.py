@@ -76,31 +76,40 @@ class Polls:
             health.problem(f"{check} directory", denied)
 
     async def repair(self, followed_until: datetime | None) -> None:
-        """The truth after a gap: what the call log has of it, then the legs that there are now.
+        """The truth after a gap: the legs that there are now, and what the call log has of the time before.
 
         `followed_until` is when the watch was lost; None when there never was one.
         """
-        lost_at = followed_until or self._clock()
+        asked_at = self._clock()
+        legs = read_snapshot(await self._session.get_json("/callcontrol"), self._tracker.plan)
+        rows = await self._attempt("active_calls", lambda: self._active_calls(())) or ()
         if followed_until is not None:
             since = followed_until - _LOST_BEFORE_NOTICED
             arrivals = [call.arrived_at for call in self._tracker.calls if call.sequence]
             segments = await self._attempt("call_log", lambda: self._call_log(min([since, *arrivals])))
             if segments:
-                self._tracker.replay(segments, since=since)
-        rows = await self._attempt("active_calls", lambda: self._active_calls(()))
-        await self._take_snapshot(lost_at, rows or ())
+                self._tracker.replay(segments, since=since, shown={leg.key for leg in legs})
+        self._tracker.resync(
+            legs,
+            asked_at=asked_at,
+            at=self._clock(),
+            lost_at=followed_until or asked_at,
+            changed_at={row.number: row.changed_at for row in rows if row.changed_at is not None},
+        )
+        self._was_told()
 
     async def _call_log(self, since: datetime) -> Sequence[Segment]:
         until = self._clock() + CLOCKS_APART
         return await read_call_log(self._session, since=since - CLOCKS_APART, until=until)
 
-    async def _take_snapshot(self, lost_at: datetime | None = None, rows: Sequence[ActiveCall] = ()) -> None:
-        """Repairs the picture: the legs that the PBX shows now; `rows` tell since when its calls are as they are."""
+    async def _take_snapshot(self) -> None:
+        """Finds what the frames did not tell: a Remove that never came."""
         asked_at = self._clock()
-        dns = await self._session.get_json("/callcontrol")
-        legs = read_snapshot(dns, self._tracker.plan)
-        changed_at = {row.number: row.changed_at for row in rows if row.changed_at is not None}
-        self._tracker.resync(legs, asked_at=asked_at, at=self._clock(), lost_at=lost_at, changed_at=changed_at)
+        legs = read_snapshot(await self._session.get_json("/callcontrol"), self._tracker.plan)
+        self._tracker.resync(legs, asked_at=asked_at, at=self._clock())
+        self._was_told()
+
+    def _was_told(self) -> None:
         self._changed()
         self.look()
 
@@ -151,8 +160,7 @@ class Polls:
             rows = await self._attempt("active_calls", lambda: self._active_calls(()))
             if rows is not None:
                 self._tracker.active_calls(rows, asked_at=asked_at, at=self._clock())
-                self._changed()
-                self.look()
+                self._was_told()
 
     async def _active_calls(self, numbers: Collection[int]) -> Sequence[ActiveCall]:
         """Rows of these calls, or of all; more rows than asked for do no harm."""

@@ -78,7 +78,7 @@ class PbxWatch:
     async def run(self, health: ServiceHealth, connected: Callable[[], None]) -> None:
         """Watches; calls `connected` whenever the PBX is followed (again)."""
         kept = await self._ledger.kept(self._clock())
-        self._tracker.restore(kept.calls, kept.told, self._clock())
+        self._tracker.restore(kept.calls, kept.past, self._clock())
         self._followed_until = kept.followed_until
         self._metrics.restored(self._pbx.name, kept.calls)
         health.problem(self._check, f"connecting to {self._pbx.url}")

@@ -40,7 +40,7 @@ class Act:
     def name(self) -> str:
         """A name for its PBX and its endpoint."""
         words = (self.family, self.scenario, *filter(None, (self.variant.replace(":", "-"),)), *self.faults)
-        return "_".join(words)
+        return "_".join(words).replace("incoming", "in")
 
 
 @dataclass(slots=True)
@@ -103,7 +103,7 @@ async def rehearse(
         tables = "".join(_tables(act, pbx, receiver) for act, pbx in zip(acts, pbxs, strict=True))
         product = await stack.enter_async_context(Product(folder, tables, split=split))
         await _all_followed(product, split=split)
-        plays = [pbx.play(_played(act), variant=act.variant) for act, pbx in zip(acts, pbxs, strict=True)]
+        plays = [pbx.play(_played(act)) for act, pbx in zip(acts, pbxs, strict=True)]
         disturbance = asyncio.create_task(disturb(product, pbxs)) if disturb else None
         for act, play in zip(acts, plays, strict=True):
             performances[act.name].talks += await _talks(play)
@@ -118,7 +118,10 @@ async def rehearse(
 
 
 def _simulator(act: Act) -> Simulator:
-    return Simulator(SimulatorOptions(faults=act.faults, timezone="Europe/Prague", seed=len(act.name)))
+    variants = (act.variant,) if act.variant else ()
+    return Simulator(
+        SimulatorOptions(faults=act.faults, variants=variants, timezone="Europe/Prague", seed=len(act.name))
+    )
 
 
 def _played(act: Act) -> str:

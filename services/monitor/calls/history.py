@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from services.monitor.calls.live import LiveCall
     from services.monitor.calls.numbering import NumberingPlan
+    from services.monitor.calls.register import CallRegister
 
 CLOCKS_APART = timedelta(seconds=10)
 """The PBX's clock and ours may differ by so much."""
@@ -75,8 +76,28 @@ def decode_history_id(text: str) -> CallKey | None:
         return None
 
 
-def missed_frames(segments: Iterable[Segment], call: LiveCall | None, plan: NumberingPlan) -> list[MissedFrame]:
-    """The frames that `call` has not seen of its segments, in the log's own time; None: it has seen none."""
+def missed_frames(
+    segments: Iterable[Segment], register: CallRegister, plan: NumberingPlan, *, since: datetime
+) -> list[MissedFrame]:
+    """The frames that nobody saw of the calls that live, and of those that came and went after `since`; in order."""
+    by_key: dict[CallKey, list[Segment]] = {}
+    for segment in segments:
+        by_key.setdefault(segment.key, []).append(segment)
+    frames: list[MissedFrame] = []
+    for key, own in by_key.items():
+        call = register.by_number(key.number)
+        if call is not None and key.is_same(key.number, call.arrived_at):
+            shift = call.arrived_at - key.arrived_at
+            frames += [replace(frame, at=frame.at + shift) for frame in _unseen(own, call, plan)]
+            continue
+        is_over = register.is_known_over(key) or register.is_known_over(own[0].main)
+        if not is_over and any(one.ended_at >= since for one in own):
+            frames += _unseen(own, None, plan)
+    return sorted(frames, key=lambda frame: (frame.at, frame.leg is None))
+
+
+def _unseen(segments: Iterable[Segment], call: LiveCall | None, plan: NumberingPlan) -> list[MissedFrame]:
+    """What `call` has not seen of its segments, in the log's own time; None: it has seen nothing."""
     frames: list[MissedFrame] = []
     for place, segment in enumerate(sorted(segments, key=lambda one: one.started_at)):
         for side, leg in enumerate(_legs(segment, plan)):

@@ -6,15 +6,15 @@ from collections import deque
 from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
+from services.monitor.calls.history import CallKey
 from services.monitor.calls.live import LiveCall, call_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from services.monitor.calls.history import CallKey
     from services.monitor.calls.legs import Leg, LegKey
 
-_TOLD_CALLS = 5000
+_PAST_CALLS = 5000
 """Enough for the calls that end in the minutes around the loss of a watch."""
 _TOMBSTONE_LIFE = timedelta(minutes=1)
 
@@ -31,7 +31,7 @@ class CallRegister:
         self._touched: dict[int, LiveCall] = {}
         self._consultations: dict[int, LiveCall] = {}
         self._vacant: dict[int, LiveCall] = {}
-        self._told: deque[CallKey] = deque(maxlen=_TOLD_CALLS)
+        self._past: deque[CallKey] = deque(maxlen=_PAST_CALLS)
 
     def __iter__(self) -> Iterator[LiveCall]:
         return iter({id(call): call for call in self._by_number.values()}.values())
@@ -128,6 +128,7 @@ class CallRegister:
         for number in call.numbers:
             if self._by_number.get(number) is call:
                 del self._by_number[number]
+            self.remember(CallKey(call.arrived_at, number))
         for key in call.legs:
             self._by_leg.pop(key, None)
         self._consultations.pop(id(call), None)
@@ -136,12 +137,12 @@ class CallRegister:
         self.touch(call)
 
     def remember(self, key: CallKey) -> None:
-        """The end of this call was said."""
-        self._told.append(key)
+        """This call is over."""
+        self._past.append(key)
 
-    def is_told(self, key: CallKey) -> bool:
-        """True when the end of this call was said, as far back as is remembered."""
-        return any(one.is_same(key.number, key.arrived_at) for one in self._told)
+    def is_known_over(self, key: CallKey) -> bool:
+        """True when this call is known to be over, as far back as is remembered."""
+        return any(one.is_same(key.number, key.arrived_at) for one in self._past)
 
     def touch(self, call: LiveCall) -> LiveCall:
         """The call's state is to be kept."""

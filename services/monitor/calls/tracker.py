@@ -8,25 +8,24 @@ snapshot repairs whatever was missed. Calls without legs stand in `questions()`:
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, tzinfo
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from services.monitor.calls import consulting, ending, routing, talking
-from services.monitor.calls.history import CallKey, MissedFrame, Segment, missed_frames
+from services.monitor.calls.history import CallKey, Segment, missed_frames
 from services.monitor.calls.outside import learn_from_leg, learn_from_row
 from services.monitor.calls.register import CallRegister
 from services.monitor.calls.states import Change, change_of, status_after
+from services.monitor.calls.vacancies import Vacancies
 from switchhook.events import Direction, DnKind, Event, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from datetime import datetime, timedelta, tzinfo
 
     from services.monitor.calls.legs import ActiveCall, Leg, LegKey
     from services.monitor.calls.live import LiveCall
     from services.monitor.calls.numbering import NumberingPlan
-
-_ASK_AGAIN = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +46,7 @@ class CallTracker:
         self.plan = plan
         self._register = CallRegister(pbx, timezone)
         self._report_internal = report_internal
-        self._grace = grace
+        self._vacancies = Vacancies(self._register, grace=grace)
         self._is_after_gap = False
 
     @property
@@ -55,11 +54,11 @@ class CallTracker:
         """The live calls, consultations and internal calls among them."""
         return list(self._register)
 
-    def restore(self, calls: Iterable[LiveCall], told: Iterable[CallKey], at: datetime) -> None:
-        """Takes the calls that were kept when the monitor stopped, and those whose end was said; a gap follows."""
+    def restore(self, calls: Iterable[LiveCall], past: Iterable[CallKey], at: datetime) -> None:
+        """Takes the calls that were kept when the monitor stopped, and those that were over; a gap follows."""
         for call in calls:
             self._register.restore(call, at)
-        for key in told:
+        for key in past:
             self._register.remember(key)
 
     def leg_seen(self, leg: Leg, at: datetime) -> None:
@@ -120,8 +119,8 @@ class CallTracker:
     ) -> None:
         """Applies a snapshot of all visible legs that was asked for at `asked_at`; what was heard since then stays.
 
-        After a gap `lost_at` is when the watch was lost: legs that are gone were last seen then, and what is new is as
-        old as `changed_at` says of its call. Legs that are gone go first: whoever talks now may have the call from them.
+        After a gap `lost_at` is when the watch was lost: what is gone was last seen then, and what is new is as old as
+        `changed_at` says of its call. Legs that are gone go first: whoever talks now may have the call from them.
         """
         self._is_after_gap = lost_at is not None
         gone_at = lost_at or at
@@ -136,28 +135,18 @@ class CallTracker:
                 self.leg_seen(leg, min(max(changed_at.get(leg.number, at), gone_at), at))
         self._is_after_gap = False
 
-    def replay(self, segments: Sequence[Segment], *, since: datetime) -> None:
+    def replay(self, segments: Sequence[Segment], *, since: datetime, shown: Collection[LegKey]) -> None:
         """Tells what the call log has of the time since `since` that nobody watched; a snapshot must follow.
 
-        Calls whose end was said, and those that were over by then, are old news.
+        Calls that are known to be over, and those that ended earlier, are old news. The legs in `shown` live on: a
+        segment also ends where a leg goes on in another role.
         """
         self._is_after_gap = True
-        by_key: dict[CallKey, list[Segment]] = {}
-        for segment in segments:
-            by_key.setdefault(segment.key, []).append(segment)
-        frames: list[MissedFrame] = []
-        for key, own in by_key.items():
-            call = self._register.by_number(key.number)
-            call = call if call is not None and key.is_same(key.number, call.arrived_at) else None
-            if call is None and (self._register.is_told(own[0].main) or all(one.ended_at < since for one in own)):
-                continue
-            shift = call.arrived_at - key.arrived_at if call is not None else timedelta()
-            frames += [replace(frame, at=frame.at + shift) for frame in missed_frames(own, call, self.plan)]
-        for frame in sorted(frames, key=lambda one: (one.at, one.leg is None)):
-            if frame.leg is None:
-                self.leg_gone(frame.key, frame.at)
-            else:
+        for frame in missed_frames(segments, self._register, self.plan, since=since):
+            if frame.leg is not None:
                 self.leg_seen(frame.leg, frame.at)
+            elif frame.key not in shown:
+                self.leg_gone(frame.key, frame.at)
         self._is_after_gap = False
 
     def active_calls(self, rows: Sequence[ActiveCall], *, asked_at: datetime, at: datetime) -> None:
@@ -185,16 +174,11 @@ class CallTracker:
 
     def questions(self, at: datetime) -> list[int]:
         """The numbers of calls without legs about which the PBX is to be asked now; empty when there are none."""
-        due: dict[int, None] = {}
-        for call in self._register.vacant():
-            if call.ask_at is not None and call.ask_at <= at:
-                for one in (call, *self._register.consultations_of(call)):
-                    due.update(dict.fromkeys(one.numbers))
-        return list(due)
+        return self._vacancies.questions(at)
 
     def next_question_at(self) -> datetime | None:
         """When the next of them is due."""
-        return min((call.ask_at for call in self._register.vacant() if call.ask_at is not None), default=None)
+        return self._vacancies.next_question_at()
 
     def lacks_a_number(self) -> bool:
         """True while software's calls live of which the PBX has not shown the number that is called."""
@@ -204,21 +188,9 @@ class CallTracker:
         self, numbers: Collection[int], rows: Sequence[ActiveCall] | None, *, asked_at: datetime, at: datetime
     ) -> None:
         """The rows that the PBX has of `numbers`, asked for at `asked_at`; None when it would not say."""
-        alive = None if rows is None else {row.number: row for row in rows}
-        for call in self._register.vacant():
-            since = call.vacant_since
-            if since is None or since > asked_at or call.numbers[0] not in numbers:
-                continue
-            if alive is None:
-                is_over, over_at = at >= since + self._grace, since
-            else:
-                is_over, over_at = not self._lives(call, alive), since if call.ask_at == since else at
-            if is_over:
-                self._end(call, over_at)
-                continue
-            if call.ask_at == since:
-                self._register.touch(call)  # that it outlived its last leg must outlive a restart
-            call.ask_at = at + _ASK_AGAIN
+        over = self._vacancies.over(numbers, rows, self.plan, asked_at=asked_at, at=at)
+        for call, over_at in list(over):
+            self._end(call, over_at)
 
     def take(self) -> Changes:
         """Hands out what came of everything since the last call."""
@@ -280,7 +252,11 @@ class CallTracker:
 
     def _consultation_changed(self, call: LiveCall, leg: Leg, change: Change, at: datetime) -> None:
         outside = self._register.by_number(call.consults)
-        if outside is None or leg.kind is not DnKind.EXTENSION or outside.open_talk(leg.dn) is not None:
+        if change is Change.DIALLED:
+            call.dialler = leg.dn
+        if outside is None or leg.kind is not DnKind.EXTENSION:
+            return
+        if leg.dn == call.dialler or outside.open_talk(leg.dn) is not None:
             return
         self._touch(outside)
         if change is Change.RANG:
@@ -339,18 +315,6 @@ class CallTracker:
         call.reconciled = self._is_after_gap or call.is_vacated_in_gap
         if self._is_reported(call) and (call.sequence or call.dialler):
             ending.over(call, at)
-            for number in call.numbers:
-                self._register.remember(CallKey(call.arrived_at, number))
-
-    def _lives(self, call: LiveCall, alive: dict[int, ActiveCall]) -> bool:
-        """A call lives when one of its numbers does, or when the outside party is in a consultation of it now."""
-        if any(number in alive for number in call.numbers):
-            return True
-        for consultation in self._register.consultations_of(call):
-            row = alive.get(consultation.numbers[0])
-            if row is not None and DnKind.TRUNK in (self.plan.kind_of(row.caller_dn), self.plan.kind_of(row.callee_dn)):
-                return True
-        return False
 
     def _is_reported(self, call: LiveCall) -> bool:
         return call.consults is None and (call.direction is not None or self._report_internal)

@@ -1,0 +1,81 @@
+"""Calls without legs: is such a call over, or on its way to somebody else? Only the PBX knows; here stands what to ask.
+
+A call is asked about at once, then once a second as long as the PBX says that it lives. Where it will not say, a call
+that found no new leg within the grace is over.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from switchhook.events import DnKind
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+    from datetime import datetime
+
+    from services.monitor.calls.legs import ActiveCall
+    from services.monitor.calls.live import LiveCall
+    from services.monitor.calls.numbering import NumberingPlan
+    from services.monitor.calls.register import CallRegister
+
+_ASK_AGAIN = timedelta(seconds=1)
+
+
+class Vacancies:
+    """The questions about the vacant calls of a register."""
+
+    def __init__(self, register: CallRegister, *, grace: timedelta) -> None:
+        self._register = register
+        self._grace = grace
+
+    def questions(self, at: datetime) -> list[int]:
+        """The numbers to ask about now: of the calls that are due, and of consultations that may have replaced them."""
+        due: dict[int, None] = {}
+        for call in self._register.vacant():
+            if call.ask_at is not None and call.ask_at <= at:
+                for one in (call, *self._register.consultations_of(call)):
+                    due.update(dict.fromkeys(one.numbers))
+        return list(due)
+
+    def next_question_at(self) -> datetime | None:
+        """When the next question is due; None when there is none."""
+        return min((call.ask_at for call in self._register.vacant() if call.ask_at is not None), default=None)
+
+    def over(
+        self,
+        numbers: Collection[int],
+        rows: Sequence[ActiveCall] | None,
+        plan: NumberingPlan,
+        *,
+        asked_at: datetime,
+        at: datetime,
+    ) -> Iterator[tuple[LiveCall, datetime]]:
+        """The calls that are over by the PBX's answer, and since when; the others are to be asked about again."""
+        alive = None if rows is None else {row.number: row for row in rows}
+        for call in self._register.vacant():
+            since = call.vacant_since
+            if since is None or since > asked_at or call.numbers[0] not in numbers:
+                continue
+            is_first_answer = call.ask_at == since
+            if alive is None:
+                is_over, over_at = at >= since + self._grace, since
+            else:
+                is_over, over_at = not self._lives(call, alive, plan), since if is_first_answer else at
+            if is_over:
+                yield call, over_at
+                continue
+            if is_first_answer:
+                self._register.touch(call)  # that it outlived its last leg must outlive a restart
+            call.ask_at = at + _ASK_AGAIN
+
+    def _lives(self, call: LiveCall, alive: dict[int, ActiveCall], plan: NumberingPlan) -> bool:
+        """A call lives when one of its numbers does, or when the outside party is in a consultation of it now."""
+        if any(number in alive for number in call.numbers):
+            return True
+        for consultation in self._register.consultations_of(call):
+            row = alive.get(consultation.numbers[0])
+            if row is not None and DnKind.TRUNK in (plan.kind_of(row.caller_dn), plan.kind_of(row.callee_dn)):
+                return True
+        return False

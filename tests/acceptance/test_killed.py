@@ -1,0 +1,48 @@
+"""`kill -9` of any service in the middle of every scenario: after its restart every webhook has come, in order."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.acceptance.contract import scenarios
+from tests.acceptance.product import SERVICES
+from tests.acceptance.rehearsal import Act, Performance, rehearse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from simulator import Simulator
+    from tests.acceptance.product import Product
+
+ACTS = [
+    *(Act(family, name) for family in ("post", "get") for name in scenarios(family)),
+    Act("post", "incoming-blind-transfer", "blind:leaves-first"),
+    Act("post", "incoming-attended-transfer", "attended:new-id"),
+    Act("post", "incoming-attended-transfer", "attended:survivor-is-consultation"),
+]
+_MOMENTS = (1.2, 5.0, 8.0)  # seconds between the kills: while it rings, while somebody talks, while calls end
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.timeout(200)
+def test_nothing_is_lost_repeated_under_a_new_id_or_out_of_order(service: str, tmp_path: Path) -> None:
+    async def disturb(product: Product, _: Sequence[Simulator]) -> None:
+        for moment in _MOMENTS:
+            await asyncio.sleep(moment)
+            await product.kill(service)
+            await product.start(service)
+
+    performances = asyncio.run(rehearse(ACTS, tmp_path, split=True, disturb=disturb))
+    differences = {name: found for name, one in performances.items() if (found := _differences(one))}
+    assert not differences, "\n".join(f"{name}:\n      {'; '.join(found)}" for name, found in differences.items())
+
+
+def _differences(performance: Performance) -> list[str]:
+    found = performance.differences()
+    contents = {webhook.id: (webhook.raw_query, webhook.body) for webhook in performance.webhooks}
+    changed = [one.id for one in performance.webhooks if contents[one.id] != (one.raw_query, one.body)]
+    return found + [f"repeated with another content: {webhook_id}" for webhook_id in changed]
