@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _RENEWED_AT = 0.8  # of its life
 _MINUTES_BELOW = 300  # an `expires_in` below this counts minutes
 _DEFAULT_LIFE = timedelta(minutes=60)
+_LONGEST_LIFE = timedelta(days=1)  # whatever a PBX says: it would be a mistake
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +52,18 @@ def _life_from_claims(value: str, now: datetime) -> timedelta | None:
         return None
     begins = claims.get("iat", claims.get("nbf"))
     seconds = expires - (begins if isinstance(begins, int | float) else now.timestamp())
-    return timedelta(seconds=seconds) if seconds > 0 else None
+    return _seconds(seconds) if seconds > 0 else None
 
 
 def _life_from_answer(answer: Mapping[str, object]) -> timedelta:
     expires_in = answer.get("expires_in")
-    if not isinstance(expires_in, int | float) or expires_in <= 0:
+    if not isinstance(expires_in, int | float) or not expires_in > 0:
         return _DEFAULT_LIFE
-    return timedelta(minutes=expires_in) if expires_in < _MINUTES_BELOW else timedelta(seconds=expires_in)
+    return _seconds(expires_in * 60 if expires_in < _MINUTES_BELOW else expires_in)
+
+
+def _seconds(seconds: float) -> timedelta:
+    return timedelta(seconds=min(seconds, _LONGEST_LIFE.total_seconds()))
 
 
 def _claims(value: str) -> Mapping[str, object]:

@@ -9,18 +9,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import logging
 import os
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import orjson
 
-from switchhook.errors import PbxUnreachable
+from switchhook.errors import PbxUnreachable, StorageBroken
 from switchhook.pbx.token import Token
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 _LOCK_TIMEOUT = 60.0  # seconds; a holder needs two requests' time at most
 _LOCK_PAUSE = 0.05
@@ -36,9 +39,15 @@ class TokenFile:
 
     @contextlib.asynccontextmanager
     async def locked(self) -> AsyncIterator[None]:
-        """Keep other processes, and other users of the file in this one, from asking for a token meanwhile."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._path.with_name(f"{self._path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        """Keep other processes, and other users of the file in this one, from asking for a token meanwhile.
+
+        Raises `StorageBroken` when the folder cannot be written, `PbxUnreachable` when others take too long.
+        """
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._path.with_name(f"{self._path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise StorageBroken(f"{self._path.parent}: cannot be written ({error.strerror}): check data_dir") from error
         try:
             await _lock(descriptor)
             yield
@@ -60,7 +69,7 @@ class TokenFile:
             return None
 
     def write(self, token: Token) -> None:
-        """Replace the file."""
+        """Replace the file. A failure is logged: this process has its token, and others will ask for theirs."""
         content = {
             "client": self._client,
             "token": token.value,
@@ -68,10 +77,13 @@ class TokenFile:
             "expires_at": token.expires_at.isoformat(),
         }
         draft = self._path.with_name(f"{self._path.name}.new")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(orjson.dumps(content))
-        draft.replace(self._path)
+        try:
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(orjson.dumps(content))
+            draft.replace(self._path)
+        except OSError as error:
+            log.warning("pbx.token_not_shared", extra={"file": str(self._path), "reason": error.strerror})
 
 
 async def _lock(descriptor: int) -> None:

@@ -39,7 +39,7 @@ class Tokens:
     async def usable(self, *, rejected: frozenset[str] = frozenset()) -> tuple[str, bool]:
         """A token that is fresh and not among the rejected ones, and whether it was asked for just now.
 
-        Raises `PbxUnauthorised`, `PbxUnreachable` or `PbxAnswer`.
+        Raises `PbxUnauthorised`, `PbxUnreachable`, `PbxAnswer`, or `StorageBroken` for the folder of the file.
         """
         async with self._single_flight:
             if self._token is None or not self._may_use(self._token, rejected):

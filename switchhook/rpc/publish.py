@@ -57,8 +57,8 @@ class Publisher:
             try:
                 async with open_channel(self._target) as channel:
                     await PublishStream(channel, self._backlog, on_order=self._restored).run()
-            except* PublishError as broken:
-                self._lost(_first_sentence(broken))
+            except PublishError as broken:
+                self._lost(str(broken))
             await asyncio.sleep(self._pause * random.uniform(0.8, 1.0))  # noqa: S311 - spreads reconnects, no secret
             self._pause = min(_LONGEST_PAUSE, self._pause * 2)
 
@@ -78,10 +78,3 @@ class Publisher:
         log.info(event, extra={"sink": self._target, "outage_seconds": round(outage, 3)})
         self._is_known, self._lost_at = True, None
         self._on_state(None)
-
-
-def _first_sentence(broken: BaseExceptionGroup[PublishError]) -> str:
-    first: BaseException = broken
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    return str(first)

@@ -77,6 +77,7 @@ class _Servicer:
         self._accept = accept
         self._inboxes: set[Inbox] = set()
         self._accepting: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """The generated registration wants generators; reading and writing by hand needs no task per answer."""
@@ -88,6 +89,8 @@ class _Servicer:
         return grpc.method_handlers_generic_handler(_SERVICE, {"Publish": handler})
 
     async def publish(self, _requests: object, context: Context) -> None:
+        if self._closed:
+            return  # the producer comes again, and finds this sink's successor
         inbox = Inbox()
         self._inboxes.add(inbox)
         try:
@@ -102,6 +105,7 @@ class _Servicer:
 
     async def close(self) -> None:
         """Take nothing more; wait for what is being accepted."""
+        self._closed = True
         for inbox in self._inboxes:
             inbox.close()
         if self._accepting:

@@ -1,7 +1,7 @@
 """One stream to a sink, from opening it to its break.
 
-Batches are sent without waiting for the answers to those before, up to a few. While that many are unanswered, events
-gather in the backlog, so batches grow with the load by themselves.
+Batches are sent without waiting for the answers to those before, up to a few, and a moment apart; meanwhile events
+gather in the backlog, so batches grow with the load by themselves. An event that comes alone is sent at once.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MAX_BATCH_EVENTS = 500
 MAX_BATCH_SIZE = 1024 * 1024  # bytes; a larger event goes alone
+_GATHER = 0.001  # seconds from one batch to the next: events that come in between share a message and a commit
 _WINDOW = 4  # batches sent and not answered
 _CONNECT_TIMEOUT = 5.0  # seconds
 _ANSWER_TIMEOUT = 30.0  # seconds; a commit takes milliseconds, so such a sink hangs
@@ -51,24 +52,31 @@ class PublishStream:
         self._clock = asyncio.get_running_loop().time
 
     async def run(self) -> None:
-        """Send and receive until the stream breaks; never returns. Raises groups of `PublishError`."""
+        """Send and receive until the stream breaks, which is a `PublishError`; never returns."""
         try:
             async with asyncio.timeout(_CONNECT_TIMEOUT):
                 await self._channel.channel_ready()
         except TimeoutError as error:
             raise PublishError("it cannot be reached") from error
         call: Call = CallEventsStub(self._channel).Publish()
+        # Not a TaskGroup: until Python 3.13 one whose child fails while its parent is being cancelled forgets the
+        # cancellation, and then the publisher would open the next stream instead of ending.
+        tasks = [asyncio.create_task(part) for part in (self._send(call), self._receive(call), self._watch())]
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._send(call))
-                group.create_task(self._receive(call))
-                group.create_task(self._watch())
+            broken, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             call.cancel()
+        for task in broken:
+            task.result()
 
     async def _send(self, call: Call) -> None:
-        batch, position = 0, 0
+        batch, position, sent_at = 0, 0, 0.0
         while True:
+            if (rest := sent_at + _GATHER - self._clock()) > 0:
+                await asyncio.sleep(rest)
             rows = await self._backlog.pending(after=position, limit=MAX_BATCH_EVENTS)
             if not rows:
                 if not self._unanswered:
@@ -81,6 +89,7 @@ class PublishStream:
                 await self._window.acquire()
                 self._unanswered.append(_Unanswered(batch, position, self._clock()))
                 await self._write(call, _request(batch, part))
+                sent_at = self._clock()
 
     async def _write(self, call: Call, request: pb.PublishRequest) -> None:
         try:

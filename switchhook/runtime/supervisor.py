@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from switchhook.errors import ServiceEnded, ShutdownOverrun
+from switchhook.errors import ServiceEnded, ShutdownOverrun, SwitchhookError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SHUTDOWN_BUDGET = timedelta(seconds=20)
+# Seconds. A thread that commits needs the interpreter for a moment at each statement; with Python's own 5 ms a busy
+# event loop would let it have two hundred such moments a second, and commits would take seconds.
+_SWITCH_INTERVAL = 0.0005
 
 
 async def run_services(
@@ -35,8 +39,10 @@ async def run_services(
     """Run the services until `stop` is set, then cancel them and return.
 
     Raises what a service raised, `ServiceEnded` for one that returned, `ShutdownOverrun` for one that would not stop;
-    after the last the caller must leave the process by `os._exit`, because its task still holds the event loop.
+    after the last the caller, still inside its coroutine, must leave the process by `os._exit`, because `asyncio.run`
+    would wait for the task that does not stop.
     """
+    sys.setswitchinterval(_SWITCH_INTERVAL)
     # Tasks by hand and not a TaskGroup, which would wait for ever for a service that does not stop.
     name_by_task = {
         asyncio.create_task(service.run(health.service(service.name)), name=service.name): service.name
@@ -94,6 +100,15 @@ def _first_error(
         if error is None and task in ended:
             error = ServiceEnded(f"{name_by_task[task]}: ended although nobody asked it to")
         if error is not None:
-            log.error("service.failed", extra={"service": name_by_task[task]}, exc_info=error)
+            foreseen = _is_foreseen(error)
+            facts = {"service": name_by_task[task], "reason": str(error)}
+            log.error("service.failed", extra=facts, exc_info=None if foreseen else error)
             errors.append(error)
     return errors[0] if errors else None
+
+
+def _is_foreseen(error: BaseException) -> bool:
+    """True for an error that says in its own words what is wrong: its traceback would only hide them."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_foreseen(one) for one in error.exceptions)
+    return isinstance(error, SwitchhookError)

@@ -20,6 +20,7 @@ def cross_checks(raw: dict[str, Any]) -> Iterator[str]:
     pbx, endpoint = raw.get("pbx", []), raw.get("endpoint", [])
     yield from _names_used_twice("pbx", pbx)
     yield from _names_used_twice("endpoint", endpoint)
+    yield from _api_clients_used_twice(pbx)
     names = [str(entry["name"]) for entry in pbx if "name" in entry]
     for place, entry in enumerate(pbx):
         yield from _api_client(entry, f"pbx[{place}]")
@@ -35,6 +36,16 @@ def _names_used_twice(table: str, entries: list[dict[str, Any]]) -> Iterator[str
         first = first_by_name.setdefault(name.lower(), place)
         if name and first != place:
             yield problem(f"{table}[{place}].name", f'"{name}" is the name of {table}[{first}] already: choose another')
+
+
+def _api_clients_used_twice(entries: list[dict[str, Any]]) -> Iterator[str]:
+    """The PBX keeps one live token per API client: two users of one would log each other out for ever."""
+    first_by_client: dict[tuple[str, str], int] = {}
+    for place, entry in enumerate(entries):
+        url, client = str(entry.get("url", "")).rstrip("/"), str(entry.get("client_id", ""))
+        first = first_by_client.setdefault((url, client), place)
+        if url and client and first != place:
+            yield problem(f"pbx[{place}].client_id", f"is used by pbx[{first}] for the same PBX: watch it once")
 
 
 def _api_client(entry: dict[str, Any], path: str) -> Iterator[str]:

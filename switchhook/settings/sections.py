@@ -117,7 +117,7 @@ class DispatcherSettings(Section):
     )
     hold: Duration = Field(
         default=timedelta(minutes=10),
-        description="How long a dead delivery holds back later events of its call before they go on.",
+        description="How long an event waits for earlier events of its call that have not arrived.",
     )
 
 
@@ -135,7 +135,7 @@ class RecorderSettings(Section):
     concurrency: int = Field(default=2, ge=1, le=64, description="Conversions under way at once.")
     retention: Duration = Field(default=timedelta(days=90), description="How long an MP3 is kept and its link works.")
     purge_at: Annotated[time, BeforeValidator(_clock_time)] = Field(
-        default=time(3, 0), description="Time of day (UTC) at which expired MP3 files are deleted."
+        default=time(3, 0), description="Time of day, by this machine's clock, at which expired MP3 files are deleted."
     )
     wait_for_recording: Duration = Field(
         default=timedelta(minutes=10), description="After this time without a recording, it is reported absent."

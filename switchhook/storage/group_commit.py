@@ -31,90 +31,83 @@ _FATAL_CODES = _FULL_CODES | {
 
 
 class GroupCommit:
-    """Owns the writing connection of one file; used by one thread. The connection must be in autocommit mode."""
+    """Owns the writing connection of one file; used by one thread."""
 
     def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        """`connect` gives a connection in autocommit mode, or raises `StorageBroken`."""
         self._connect = connect
-        self._connection = connect()
+        self._connection: sqlite3.Connection | None = connect()
 
     def run(self, units: Sequence[Unit]) -> list[Rows | StorageError]:
         """One outcome for each unit; when this returns, what was kept is on the disk."""
         try:
-            return self._together(units)
+            return self._transaction(units, _rows)
         except _REFUSALS as error:
-            failure = translated(error)
             if len(units) == 1 or is_fatal(error):
-                self._recover(error)
-                return [failure] * len(units)
+                return [self._failed(error)] * len(units)
         try:
-            return self._apart(units)
-        except _REFUSALS as error:
-            if not is_fatal(error):  # a constraint that is only looked at by the commit: whose it was cannot be told
-                return [self.run([unit])[0] for unit in units]
-            self._recover(error)
-            return [translated(error)] * len(units)
-
-    def close(self) -> None:
-        """Close the connection, which also empties the write-ahead log."""
-        self._connection.close()
-
-    def _together(self, units: Sequence[Unit]) -> list[Rows | StorageError]:
-        execute = self._connection.execute
-        execute("BEGIN IMMEDIATE")
-        try:
-            outcomes: list[Rows | StorageError] = [self._rows(unit) for unit in units]
-            execute("COMMIT")
-        except BaseException:
-            self._roll_back()
-            raise
-        return outcomes
-
-    def _apart(self, units: Sequence[Unit]) -> list[Rows | StorageError]:
-        execute = self._connection.execute
-        execute("BEGIN IMMEDIATE")
-        try:
-            outcomes = [self._savepoint(unit) for unit in units]
-            execute("COMMIT")
-        except BaseException:
-            self._roll_back()
-            raise
-        return outcomes
-
-    def _savepoint(self, unit: Unit) -> Rows | StorageError:
-        execute = self._connection.execute
-        execute("SAVEPOINT unit")
-        try:
-            rows = self._rows(unit)
+            return self._transaction(units, _rows_or_refusal)
         except _REFUSALS as error:
             if is_fatal(error):
-                raise
-            execute("ROLLBACK TO unit")
-            execute("RELEASE unit")
-            return translated(error)
-        execute("RELEASE unit")
-        return rows
+                return [self._failed(error)] * len(units)
+            # A constraint that only the commit looks at: whose it was cannot be told, so each goes alone.
+            return [self.run([unit])[0] for unit in units]
 
-    def _rows(self, unit: Unit) -> Rows:
-        execute = self._connection.execute
-        rows: Rows = []
-        for statement in unit:
-            cursor = execute(statement.sql, statement.parameters)
-            rows.append(cursor.fetchall() if cursor.description is not None else [])
-        return rows
-
-    def _roll_back(self) -> None:
-        # SQLite ends a transaction by itself after some errors; then there is nothing to roll back.
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
-
-    def _recover(self, error: Exception) -> None:
-        """Begin anew after an input/output error: what the old connection believes of its files may be wrong."""
-        if _primary_code(error) != sqlite3.SQLITE_IOERR:
-            return
-        try:
+    def close(self) -> None:
+        """Close the connection; the last one to a file also empties the write-ahead log."""
+        if self._connection is not None:
             self._connection.close()
-        finally:
+            self._connection = None
+
+    def _transaction(
+        self,
+        units: Sequence[Unit],
+        run_unit: Callable[[sqlite3.Connection, Unit], Rows | StorageError],
+    ) -> list[Rows | StorageError]:
+        if self._connection is None:
             self._connection = self._connect()
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            outcomes = [run_unit(connection, unit) for unit in units]
+            connection.execute("COMMIT")
+        except BaseException:
+            # SQLite ends a transaction by itself after some errors; then there is nothing to roll back.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return outcomes
+
+    def _failed(self, error: Exception) -> StorageError:
+        # After an input/output error, what the connection believes of its files may be wrong: the next batch gets a
+        # new one. So it does if the connection could not even be rolled back.
+        if self._connection is not None and (
+            _primary_code(error) == sqlite3.SQLITE_IOERR or self._connection.in_transaction
+        ):
+            self.close()
+        return translated(error)
+
+
+def _rows(connection: sqlite3.Connection, unit: Unit) -> Rows:
+    rows: Rows = []
+    for statement in unit:
+        cursor = connection.execute(statement.sql, statement.parameters)
+        rows.append(cursor.fetchall() if cursor.description is not None else [])
+    return rows
+
+
+def _rows_or_refusal(connection: sqlite3.Connection, unit: Unit) -> Rows | StorageError:
+    connection.execute("SAVEPOINT unit")
+    try:
+        rows = _rows(connection, unit)
+    except _REFUSALS as error:
+        if is_fatal(error):
+            raise
+        connection.execute("ROLLBACK TO unit")
+        connection.execute("RELEASE unit")
+        return translated(error)
+    connection.execute("RELEASE unit")
+    return rows
 
 
 def is_fatal(error: Exception) -> bool:

@@ -45,6 +45,8 @@ def _prepare(path: Path, service: str, migrations: Traversable, include_outbox: 
         raise StorageBroken(f"{path.parent}: cannot be made ({error.strerror}): check data_dir") from error
     with ExitStack() as stack:
         stack.enter_context(lock_file(path.with_suffix(".lock")))
+        # Calls are nobody else's business; the log beside the file gets the file's own permissions.
+        path.touch(mode=0o600)
         connection = connect(path)
         try:
             if include_outbox:

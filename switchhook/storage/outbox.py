@@ -52,6 +52,7 @@ class Outbox:
         self._loaded = False
         self._announced = 0
         self._flushed_at = 0.0
+        self._is_failing = False
         self._written_by_sink: dict[str, int] = {}
         self._backlog_by_sink = {sink: SinkBacklog(self, sink) for sink in sinks}
 
@@ -130,8 +131,11 @@ class Outbox:
         try:
             await self._database.write(unit)
         except StorageError as error:
-            log.warning("outbox.cursor_not_written", extra={"stream": self._stream, "reason": str(error)})
+            if not self._is_failing:
+                log.warning("outbox.cursor_not_written", extra={"stream": self._stream, "reason": str(error)})
+            self._is_failing = True
             return
+        self._is_failing = False
         self._written_by_sink.update(changed)
 
     @property

@@ -11,6 +11,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 _FLUSH_EVERY = 0.2  # seconds between two writings of the cursors
+# Seconds. Whoever appends may be cancelled between the commit and `notify`; so an idle waiter looks for itself.
+_LOOK_EVERY = 5.0
 
 
 class _Outbox(Protocol):
@@ -33,6 +35,7 @@ class SinkBacklog:
         self.acknowledged = 0
         self._outbox = outbox
         self._grew = True
+        self._read_to = -1  # a position behind which there was nothing at the last reading
         self._cursor_moved = False
         self._stirred = asyncio.Event()
         self._handed_out: deque[tuple[int, float]] = deque()  # position, seconds since 1970; bounded by who sends
@@ -43,9 +46,14 @@ class SinkBacklog:
         """At most `limit` (position, payload) after the position, in order. An `after` further back repeats."""
         await self._outbox.load()
         after = max(after, self.acknowledged)
+        if not self._grew and after == self._read_to:
+            return []
         self._grew = False
         rows = await self._outbox.rows_after(after, limit)
-        self._hand_out(after, rows, is_all=len(rows) < limit)
+        is_all = len(rows) < limit
+        if is_all:
+            self._read_to = rows[-1][0] if rows else after
+        self._hand_out(after, rows, is_all=is_all)
         return [(position, payload) for position, payload, _ in rows]
 
     async def acknowledge(self, position: int) -> None:
@@ -62,16 +70,21 @@ class SinkBacklog:
             self._stirred.set()
 
     async def changed(self) -> None:
-        """Wait until something was appended since the last `pending`."""
+        """Wait until something was appended since the last `pending`; or for a while, to look again."""
         while not self._grew:
             self._stirred.clear()
-            due = max(0.0, _FLUSH_EVERY - self._outbox.since_flush) if self._cursor_moved else None
+            flush_due = self._cursor_moved
             try:
-                async with asyncio.timeout(due):
+                async with asyncio.timeout(
+                    max(0.0, _FLUSH_EVERY - self._outbox.since_flush) if flush_due else _LOOK_EVERY
+                ):
                     await self._stirred.wait()
             except TimeoutError:
-                self._cursor_moved = False
-                await self._outbox.flush()
+                if flush_due:
+                    self._cursor_moved = False
+                    await self._outbox.flush()
+                else:
+                    self._grew = True
 
     @property
     def depth(self) -> int:

@@ -76,8 +76,10 @@ class Worker(Generic[Work, Result]):
             jobs, is_last = self._take()
             if jobs:
                 self._report(self._settle, jobs, self._outcomes([job.work for job in jobs]))
-        self._finish()
-        self._report(self._ended.set)
+        try:
+            self._finish()
+        finally:
+            self._report(self._ended.set)
 
     def _take(self) -> tuple[list[_Job[Work, Result]], bool]:
         job = self._queue.get()

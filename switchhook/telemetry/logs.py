@@ -1,7 +1,7 @@
 """Logs on the standard library: one JSON object a line, or the same facts for a person's eyes.
 
 The message is the event's name; the facts are the record's `extra`. Secrets never come out, whoever logs them.
-Telephone numbers, under the keys `number`, `outside_number`, `caller`, `callee` and `did`, show their last three digits.
+Telephone numbers (keys `number`, `outside_number`, `caller`, `callee`, `did`) show only their last three digits.
 """
 
 from __future__ import annotations
