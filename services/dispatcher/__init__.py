@@ -1,0 +1,1 @@
+"""Events in, webhooks out: in order, retried, never lost."""

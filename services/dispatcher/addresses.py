@@ -1,0 +1,33 @@
+"""Public addresses of recordings: where the file server is reached, and the signature that opens one file there."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from switchhook.links import sign_link
+from switchhook.settings.link_key import link_key
+
+if TYPE_CHECKING:
+    from services.dispatcher.formats import FileAddress
+    from switchhook.links import LinkKey
+    from switchhook.settings import Settings
+
+FOR_EVER = datetime(9999, 12, 31, tzinfo=UTC)  # a recording whose retention never ends
+
+
+def file_addresses(settings: Settings) -> FileAddress:
+    """What makes addresses as the file server is configured. Raises `ConfigError` when links cannot be signed."""
+    base = str(settings.fileserver.public_url).rstrip("/")
+    key = link_key(settings) if settings.fileserver.links == "signed" else None
+    return lambda path, *, pbx, recipient, expires_at: _address(
+        base, key, path, pbx=pbx, recipient=recipient, expires_at=expires_at
+    )
+
+
+def _address(
+    base: str, key: LinkKey | None, path: str, *, pbx: str, recipient: str, expires_at: datetime | None
+) -> str:
+    if key is None:
+        return base + path
+    return f"{base}{path}?{sign_link(path, pbx=pbx, recipient=recipient, expires_at=expires_at or FOR_EVER, key=key)}"

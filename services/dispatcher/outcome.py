@@ -1,0 +1,154 @@
+"""What an attempt came to, as a value: delivered, to be retried, or never to be tried again.
+
+Owns the reasons: each is at once the label of a metric, a field of the log line and a column of the attempt. Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPStatus
+
+
+class Reason(StrEnum):
+    """Why a delivery did not arrive, or `NONE`."""
+
+    NONE = ""
+    TIMEOUT = "timeout"
+    CONNECT = "connect"
+    DNS = "dns"
+    TLS = "tls"
+    DISCONNECTED = "disconnected"
+    REDIRECT = "redirect"
+    AUTH = "auth"
+    GONE = "gone"
+    RATE_LIMITED = "rate_limited"
+    CLIENT_ERROR = "client_error"
+    SERVER_ERROR = "server_error"
+    INVALID_URL = "invalid_url"
+    UNREADABLE = "unreadable"
+    INTERNAL = "internal"
+    ENDPOINT_REMOVED = "endpoint_removed"
+
+
+class OutcomeKind(StrEnum):
+    """The names under which outcomes are stored, counted and logged."""
+
+    DELIVERED = "delivered"
+    RETRY = "retry"
+    REJECTED = "rejected"
+
+
+ADVICE_BY_REASON: dict[Reason, str] = {
+    Reason.TIMEOUT: "it took too long to answer: look at its load, or raise the timeout",
+    Reason.CONNECT: "nothing accepts connections there: check that it runs and that the port is reachable from here",
+    Reason.DNS: "its host name cannot be resolved: check the url and the name servers",
+    Reason.TLS: "its certificate or TLS version is not acceptable: renew the certificate or correct the url",
+    Reason.DISCONNECTED: "it closed the connection before it answered: look at its log",
+    Reason.REDIRECT: "it redirects, which is not followed: configure the final address as the url",
+    Reason.AUTH: "it refuses the credentials: check the endpoint's headers",
+    Reason.GONE: "it says the address is gone for good: correct the url or remove the endpoint",
+    Reason.RATE_LIMITED: "it asks for fewer requests: lower the concurrency or raise its limit",
+    Reason.CLIENT_ERROR: "it refuses the request: check the url and the format",
+    Reason.SERVER_ERROR: "it fails inside: look at its log",
+    Reason.INVALID_URL: "the url cannot be requested: correct it",
+    Reason.UNREADABLE: "the stored event cannot be read by this version: upgrade, then replay it",
+    Reason.INTERNAL: "Switchhook itself failed: report the log line delivery.broken",
+    Reason.ENDPOINT_REMOVED: "it is no longer configured: configure it again under the same name, then replay",
+}
+
+# Answers that say "too much" or "not now": an early retry makes it worse.
+OVERLOADED = frozenset(
+    {
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """The endpoint answered. `retry_after` is the header as it came, `excerpt` a short redacted piece of the body."""
+
+    status: int
+    retry_after: str | None = None
+    excerpt: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """No answer came; `detail` is a redacted sentence about it."""
+
+    reason: Reason
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The endpoint took it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Not now. `overloaded` asks for a longer pause; `retry_after` is what the endpoint itself asked for."""
+
+    reason: Reason
+    overloaded: bool = False
+    retry_after: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """Another attempt cannot help."""
+
+    reason: Reason
+
+
+Outcome = Delivered | Retry | Rejected
+
+_HOPELESS = frozenset({Reason.INVALID_URL, Reason.UNREADABLE})
+
+
+def classify(result: Response | Failure) -> Outcome:
+    """The outcome of an attempt: 2xx is delivered, whatever time may heal is retried."""
+    match result:
+        case Failure(reason=reason):
+            return Rejected(reason=reason) if reason in _HOPELESS else Retry(reason=reason)
+        case Response(status=status) if 200 <= status < 300:  # noqa: PLR2004 - the range is the definition
+            return Delivered()
+        case Response(status=status, retry_after=retry_after):
+            return Retry(reason=_reason(status), overloaded=status in OVERLOADED, retry_after=retry_after)
+
+
+def kind_of(outcome: Outcome) -> OutcomeKind:
+    """The outcome's name."""
+    match outcome:
+        case Delivered():
+            return OutcomeKind.DELIVERED
+        case Retry():
+            return OutcomeKind.RETRY
+        case Rejected():
+            return OutcomeKind.REJECTED
+
+
+def reason_of(outcome: Outcome) -> Reason:
+    """The outcome's reason; `Reason.NONE` when it was delivered."""
+    return Reason.NONE if isinstance(outcome, Delivered) else outcome.reason
+
+
+def _reason(status: int) -> Reason:
+    match status:
+        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN | HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            return Reason.AUTH
+        case HTTPStatus.GONE:
+            return Reason.GONE
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            return Reason.RATE_LIMITED
+        case _ if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return Reason.SERVER_ERROR
+        case _ if status >= HTTPStatus.BAD_REQUEST:
+            return Reason.CLIENT_ERROR
+        case _:
+            return Reason.REDIRECT
