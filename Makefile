@@ -1,0 +1,65 @@
+# Everything a developer types. The virtual environment is made once, and again when pyproject.toml or the pins change.
+
+PYTHON ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PROTO := proto/switchhook/v1/events.proto
+
+.PHONY: install run test check lint format proto constraints docs bench clean
+.DELETE_ON_ERROR:
+
+install: $(VENV)/.installed  ## what it takes to run
+
+run: install  ## with your switchhook.toml, else the demonstration; Ctrl-C stops
+	@if [ -f switchhook.toml ]; then exec $(BIN)/switchhook run; else exec $(BIN)/switchhook demo; fi
+
+test: lint  ## everything: style, types, then all tests (among them import contracts and generated files)
+	$(BIN)/pytest -n 2
+
+check: lint  ## what needs no running services: style, types, import contracts, generated files
+	$(BIN)/pytest -q tests/repository
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+proto: $(VENV)/.installed-dev  ## the Python of the service contract
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc --proto_path=proto --python_out=. --grpc_python_out=. --mypy_out=. --mypy_grpc_out=. $(PROTO)
+
+constraints: $(VENV)/.installed-dev  ## the pins, from what is installed
+	$(BIN)/python -m tests.repository.closure > constraints.new && mv constraints.new constraints.txt
+
+docs: $(VENV)/.installed  ## the reference of configuration keys
+	$(BIN)/python -m services.commands.reference > docs/configuration.new && mv docs/configuration.new docs/configuration.md
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m bench
+
+clean:  ## everything that was made, but no data
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+$(BIN)/python:
+	@for python in $(PYTHON) python3.11 python3.12 python3.13 python3; do \
+	  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; python=; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "Switchhook needs Python 3.11 or newer, and none is on the PATH (python3 is: $$(python3 --version 2>&1)). Install one, or: make PYTHON=/path/to/python3.11" >&2; exit 1; \
+	fi; \
+	if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
+	  echo "$$python has no venv: install its package (Debian, Ubuntu: apt-get install $$(basename "$$python")-venv)" >&2; exit 1; \
+	fi; \
+	"$$python" -m venv $(VENV) || { rm -rf $(VENV); exit 1; }

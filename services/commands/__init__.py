@@ -1,0 +1,1 @@
+"""The command line's commands: each module is one, or a part of one."""
