@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, assert_never
 from switchhook.errors import ConfigError
 from switchhook.runtime.clock import utc_now
 from switchhook.settings import parse_tcp
+from switchhook.telemetry.tracing import OFF
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from switchhook.runtime.clock import Clock
     from switchhook.runtime.service import Service
     from switchhook.settings import Settings
+    from switchhook.telemetry.tracing import Tracing
 
 _LONGEST_SOCKET_PATH = 100  # the kernel takes 107 bytes
 _EVERY_INTERFACE = {None, "0.0.0.0", "::"}  # noqa: S104 - compared with, never bound
@@ -69,18 +71,23 @@ class Wiring:
 
 
 def build_service(
-    name: ServiceName, settings: Settings, *, registry: CollectorRegistry, clock: Clock = utc_now
+    name: ServiceName,
+    settings: Settings,
+    *,
+    registry: CollectorRegistry,
+    clock: Clock = utc_now,
+    tracing: Tracing = OFF,
 ) -> Service:
     """The service, built but not running; `settings` are already wired."""
     match name:
         case ServiceName.MONITOR:
             from services.monitor.service import Monitor
 
-            return Monitor.from_settings(settings, registry=registry, clock=clock)
+            return Monitor.from_settings(settings, registry=registry, clock=clock, tracing=tracing)
         case ServiceName.DISPATCHER:
             from services.dispatcher.service import Dispatcher
 
-            return Dispatcher.from_settings(settings, registry=registry, clock=clock)
+            return Dispatcher.from_settings(settings, registry=registry, clock=clock, tracing=tracing)
         case ServiceName.RECORDER:
             from services.recorder.service import Recorder
 

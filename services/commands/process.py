@@ -21,7 +21,7 @@ from switchhook.runtime.admin import AdminServer
 from switchhook.runtime.health import Health
 from switchhook.runtime.supervisor import install_signal_handlers, run_services
 from switchhook.telemetry.logs import configure_logging
-from switchhook.telemetry.tracing import configure_tracing
+from switchhook.telemetry.tracing import OFF, configure_tracing
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Sequence
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from services.registry import ServiceName
     from switchhook.settings import Settings
+    from switchhook.telemetry.tracing import Tracing
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ def run_process(settings: Settings, names: Sequence[ServiceName]) -> int:
     configure_logging(telemetry.log_format, telemetry.log_level, telemetry.log_numbers, sys.stderr)
     tracing = configure_tracing(telemetry.otlp_endpoint, "switchhook" if len(names) > 1 else names[0].value)
     try:
-        return exit_code_of(_serve_until_signal(settings, names))
+        return exit_code_of(_serve_until_signal(settings, names, tracing))
     finally:
         tracing.shutdown()
 
@@ -71,7 +72,9 @@ def sentences_of(error: BaseException) -> list[str]:
     return list(dict.fromkeys(line for cause in causes for line in str(cause).splitlines()))
 
 
-async def serve(settings: Settings, names: Sequence[ServiceName], *, stop: asyncio.Event) -> None:
+async def serve(
+    settings: Settings, names: Sequence[ServiceName], *, stop: asyncio.Event, tracing: Tracing = OFF
+) -> None:
     """Run the services and the admin server until `stop` is set.
 
     Raises ConfigError, and what a service raised.
@@ -80,7 +83,7 @@ async def serve(settings: Settings, names: Sequence[ServiceName], *, stop: async
     registry = process_registry()
     health = Health()
     wired = wire(settings, names).applied(settings)
-    services = [build_service(name, wired, registry=registry) for name in names]
+    services = [build_service(name, wired, registry=registry, tracing=tracing) for name in names]
     async with AdminServer(settings.admin.listen, health, registry):
         log.info(
             "process.started", extra={"services": [str(name) for name in names], "version": switchhook.__version__}
@@ -115,10 +118,10 @@ def process_registry() -> CollectorRegistry:
     return registry
 
 
-async def _serve_until_signal(settings: Settings, names: Sequence[ServiceName]) -> None:
+async def _serve_until_signal(settings: Settings, names: Sequence[ServiceName], tracing: Tracing) -> None:
     stop = asyncio.Event()
     install_signal_handlers(stop)
-    await serve(settings, names, stop=stop)
+    await serve(settings, names, stop=stop, tracing=tracing)
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

@@ -65,8 +65,10 @@ class Connections:
         if self._session is not None:
             await self._session.close()
 
-    async def attempt(self, request: HttpRequest, *, event_id: EventId, now: datetime) -> Response | Failure:
-        """Send the request once. `now` is the time that the receiver is told."""
+    async def attempt(
+        self, request: HttpRequest, *, event_id: EventId, now: datetime, traceparent: str = ""
+    ) -> Response | Failure:
+        """Send the request once. The receiver is told `now` as its time, and the `traceparent` if there is one."""
         if self._session is None:
             raise RuntimeError("the connections are not open")
         headers = {
@@ -75,6 +77,8 @@ class Connections:
             "webhook-id": event_id,
             "webhook-timestamp": str(int(now.timestamp())),
         }
+        if traceparent:
+            headers["traceparent"] = traceparent
         try:
             async with self._session.request(
                 request.method,

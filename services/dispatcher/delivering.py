@@ -35,6 +35,7 @@ from switchhook.rpc.codec import decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from services.dispatcher.attempt import Connections
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from switchhook.events import Event
     from switchhook.runtime.clock import Clock
     from switchhook.runtime.health import ServiceHealth
+    from switchhook.telemetry.tracing import Tracing
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +64,7 @@ class Surroundings:
     random: Callable[[], float]
     jitter: float
     health: ServiceHealth
+    tracing: Tracing
 
 
 class Delivering:
@@ -107,12 +110,25 @@ class Delivering:
             if event is None:
                 event = decode(turn.head.payload)
             request = render(event, self._endpoint, self._around.links)
-            return event, await self._connections.attempt(request, event_id=event.id, now=now)
+            with self._span(turn.head, event) as traceparent:
+                return event, await self._connections.attempt(
+                    request, event_id=event.id, now=now, traceparent=traceparent
+                )
         except CodecError as error:
             return None, Failure(reason=Reason.UNREADABLE, detail=str(error))
         except Exception:  # the lane's boundary: an unforeseen error must cost one attempt, not the endpoint
             log.exception("delivery.broken", extra={"endpoint": self._endpoint.name, "event_id": turn.head.event_id})
             return event, Failure(reason=Reason.INTERNAL)
+
+    def _span(self, head: Head, event: Event) -> AbstractContextManager[str]:
+        """The first attempt belongs to the event's own trace; a later one, perhaps hours later, is linked to it."""
+        is_first = head.attempts == 0
+        return self._around.tracing.span(
+            "delivery.attempt",
+            parent=event.traceparent if is_first else "",
+            link="" if is_first else event.traceparent,
+            attributes={"endpoint": self._endpoint.name, "event_id": event.id, "attempt": head.attempts + 1},
+        )
 
     def _consequence(self, outcome: Outcome, attempt: int, now: datetime) -> tuple[Status, datetime | None]:
         match outcome:

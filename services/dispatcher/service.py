@@ -27,6 +27,7 @@ from services.dispatcher.outcome import ADVICE_BY_REASON, Reason
 from switchhook.rpc.server import serve_publish
 from switchhook.runtime.clock import Clock, utc_now
 from switchhook.storage import open_database
+from switchhook.telemetry.tracing import OFF, Tracing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -58,6 +59,7 @@ class Dispatcher:
         links: FileAddress,
         metrics: DispatcherMetrics,
         clock: Clock = utc_now,
+        tracing: Tracing = OFF,
     ) -> None:
         self._endpoints = endpoints
         self._settings = settings
@@ -65,10 +67,13 @@ class Dispatcher:
         self._links = links
         self._metrics = metrics
         self._clock = clock
+        self._tracing = tracing
         self.address: str | None = None
 
     @classmethod
-    def from_settings(cls, settings: Settings, *, registry: CollectorRegistry, clock: Clock = utc_now) -> Dispatcher:
+    def from_settings(
+        cls, settings: Settings, *, registry: CollectorRegistry, clock: Clock = utc_now, tracing: Tracing = OFF
+    ) -> Dispatcher:
         """The dispatcher of a configuration. Raises `ConfigError`."""
         endpoints = [Endpoint.from_settings(entry, settings.dispatcher) for entry in settings.endpoint]
 
@@ -83,6 +88,7 @@ class Dispatcher:
             links=file_addresses(settings),
             metrics=DispatcherMetrics(registry, endpoints=[endpoint.name for endpoint in endpoints]),
             clock=clock,
+            tracing=tracing,
         )
 
     async def run(self, health: ServiceHealth) -> None:
@@ -123,6 +129,7 @@ class Dispatcher:
             random=random.random,
             jitter=self._settings.jitter,
             health=health,
+            tracing=self._tracing,
         )
         lanes_by_endpoint = {}
         for endpoint in self._endpoints:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from services.monitor.calls.live import LiveCall
     from services.monitor.calls.tracker import CallTracker, Changes
     from switchhook.events import Event
+    from switchhook.telemetry.tracing import Tracing
 
 log = logging.getLogger(__name__)
 
@@ -54,10 +55,11 @@ class Kept:
 class CallLedger:
     """The durable side of one PBX's tracker."""
 
-    def __init__(self, database: Database, outbox: Outbox, pbx: str) -> None:
+    def __init__(self, database: Database, outbox: Outbox, pbx: str, tracing: Tracing) -> None:
         self._database = database
         self._outbox = outbox
         self._pbx = pbx
+        self._tracing = tracing
         self._followed_until = datetime.min.replace(tzinfo=UTC)
 
     async def kept(self, now: datetime) -> Kept:
@@ -91,13 +93,19 @@ class CallLedger:
         return changes.events
 
     def _unit(self, changes: Changes) -> list[Statement]:
-        unit = self._outbox.append([(event.id, encode(event)) for event in changes.events])
+        unit = self._outbox.append([(event.id, encode(self._traced(event))) for event in changes.events])
         unit += [Statement(_KEEP, (self._pbx, call.id, memory.dump(call))) for call in changes.changed]
         for call in changes.over:
             unit.append(Statement(_FORGET, (self._pbx, call.id)))
             arrived_at, ended_at = call.arrived_at.timestamp(), call.last_at.timestamp()
             unit += [Statement(_REMEMBER, (self._pbx, number, arrived_at, ended_at)) for number in call.numbers]
         return unit
+
+    def _traced(self, event: Event) -> Event:
+        """The event with the span under which its deliveries will stand; as it is when traces are off."""
+        facts = {"pbx": event.pbx, "event_id": str(event.id)}
+        with self._tracing.span(str(event.type), attributes=facts) as traceparent:
+            return replace(event, traceparent=traceparent) if traceparent else event
 
     async def _write(self, unit: Sequence[Statement]) -> None:
         is_refused = False

@@ -14,6 +14,7 @@ from switchhook.pbx.session import PbxSession
 from switchhook.rpc.publish import Publisher
 from switchhook.runtime.clock import Clock, utc_now
 from switchhook.storage import Outbox, open_database
+from switchhook.telemetry.tracing import OFF, Tracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,16 +33,19 @@ class Monitor:
 
     name: ClassVar[str] = "monitor"
 
-    def __init__(self, settings: Settings, *, metrics: MonitorMetrics, clock: Clock) -> None:
+    def __init__(self, settings: Settings, *, metrics: MonitorMetrics, clock: Clock, tracing: Tracing) -> None:
         self._settings = settings
         self._metrics = metrics
         self._clock = clock
+        self._tracing = tracing
 
     @classmethod
-    def from_settings(cls, settings: Settings, *, registry: CollectorRegistry, clock: Clock = utc_now) -> Monitor:
+    def from_settings(
+        cls, settings: Settings, *, registry: CollectorRegistry, clock: Clock = utc_now, tracing: Tracing = OFF
+    ) -> Monitor:
         """The monitor of a process."""
         metrics = MonitorMetrics(registry, [pbx.name for pbx in settings.pbx], settings.monitor.sinks)
-        return cls(settings, metrics=metrics, clock=clock)
+        return cls(settings, metrics=metrics, clock=clock, tracing=tracing)
 
     async def run(self, health: ServiceHealth) -> None:
         """Watches every PBX and publishes to every sink."""
@@ -66,7 +70,7 @@ class Monitor:
                     session=await stack.enter_async_context(
                         PbxSession(pbx, token_file=token_file(settings.data_dir, pbx), now=self._clock)
                     ),
-                    ledger=CallLedger(database, outbox, pbx.name),
+                    ledger=CallLedger(database, outbox, pbx.name, self._tracing),
                     metrics=self._metrics,
                     clock=self._clock,
                 )

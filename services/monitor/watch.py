@@ -104,6 +104,8 @@ class PbxWatch:
         while True:
             began_at = self._clock()
             error = await self._follow_once(health, connected)
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise asyncio.CancelledError  # Python 3.11 forgets it when a child of a TaskGroup fails meanwhile
             self._lost(health, error)
             attempt = 1 if self._clock() - began_at > _LONGEST_PAUSE else attempt + 1
             jitter = random.uniform(-0.2, 0.2)  # noqa: S311 - spreads reconnects

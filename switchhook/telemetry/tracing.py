@@ -45,10 +45,13 @@ class _Off:
         """Nothing was kept."""
 
 
+OFF: Tracing = _Off()
+
+
 def configure_tracing(otlp_endpoint: str | None, service: str) -> Tracing:
     """Traces to the OTLP endpoint (`http://host:4317`), under the service's name; or none."""
     if not otlp_endpoint:
-        return _Off()
+        return OFF
     # Imported only now: OpenTelemetry and its exporter cost a good part of a second and tens of megabytes.
     tracing: Tracing = importlib.import_module("switchhook.telemetry.otlp").OtlpTracing(otlp_endpoint, service)
     return tracing

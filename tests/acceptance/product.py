@@ -87,6 +87,17 @@ class Product:
         async with aiohttp.ClientSession() as http, http.get(url) as response:
             return response.status, await response.json()
 
+    @property
+    def pids(self) -> dict[str, int]:
+        """The process ids by name."""
+        return {name: process.pid for name, process in self._processes.items()}
+
+    async def metrics(self, name: str) -> str:
+        """A process's `/metrics`."""
+        url = f"http://127.0.0.1:{self._admin[name]}/metrics"
+        async with aiohttp.ClientSession() as http, http.get(url) as response:
+            return await response.text()
+
     async def problems(self, name: str, service: str) -> dict[str, str]:
         """What a service of a process complains of."""
         _, body = await self.readiness(name)

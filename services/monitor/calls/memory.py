@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +18,7 @@ _TIMES = ("arrived_at", "last_at", "vacant_since", "ask_at")
 def dump(call: LiveCall) -> bytes:
     """The call as JSON."""
     kept = {name: getattr(call, name) for name in call.__slots__ if name not in _TRANSIENT}
-    kept["legs"] = [asdict(leg) for leg in call.legs.values()]
+    kept["legs"] = list(call.legs.values())
     return orjson.dumps(kept)
 
 
