@@ -1,3 +1,5 @@
+"""The query options of OData that the simulated PBX understands, and those that it refuses."""
+
 from __future__ import annotations
 
 import pytest

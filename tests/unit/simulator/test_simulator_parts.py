@@ -1,3 +1,5 @@
+"""The simulator's parts by themselves: options, numbering, faults, call log."""
+
 from __future__ import annotations
 
 import asyncio

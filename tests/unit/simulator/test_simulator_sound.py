@@ -1,3 +1,5 @@
+"""The sound of recordings: real files, of the right length, in every codec."""
+
 from __future__ import annotations
 
 import cmath

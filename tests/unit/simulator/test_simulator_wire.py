@@ -1,3 +1,5 @@
+"""How the simulated PBX writes its objects, times and ids."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
