@@ -1,3 +1,5 @@
+"""Recording links: their form, their signature, and what opens them."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
@@ -7,7 +9,6 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from switchhook.events import CallId
 from switchhook.links import (
     LinkKey,
     RecordingName,
@@ -21,7 +22,7 @@ from switchhook.links import (
 
 NOW = datetime(2026, 5, 14, 12, 0, tzinfo=UTC)
 KEY = LinkKey("k1", b"a secret of thirty-two bytes....")
-PATH = recording_path(CallId("260514140000_46"), 1, 1)
+PATH = recording_path("260514140000_46", 1, 1)
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 moments = st.integers(min_value=1, max_value=10**10)
@@ -132,7 +133,7 @@ def test_any_text_gets_a_verdict(query: str) -> None:
     index=st.integers(1, 9999),
 )
 def test_a_name_is_read_as_it_was_written(moment: str, number: int, link: int, index: int) -> None:
-    name = RecordingName(CallId(f"{moment}_{number}"), link, index)
+    name = RecordingName(f"{moment}_{number}", link, index)
     assert RecordingName.parse(str(name)) == name
 
 

@@ -1,0 +1,1 @@
+"""The service that serves recording links."""

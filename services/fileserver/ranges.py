@@ -1,0 +1,134 @@
+"""Which part of a file a request gets: the preconditions and the range of RFC 9110, sections 13 and 14.
+
+Pure: header values in, a decision out. A range that cannot be read, several ranges, and ranges of methods other than
+GET are ignored, as the RFC allows, so the whole file is sent; a well-formed range that lies outside is unsatisfiable.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_RANGE = re.compile(r"bytes=[ \t]*(?P<first>[0-9]{0,18})-(?P<last>[0-9]{0,18})[ \t]*", re.IGNORECASE)
+_ETAG = re.compile(r'(?P<weak>W/)?"(?P<tag>[\x21\x23-\x7e\x80-\xff]*)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Representation:
+    """What is to be sent: size in bytes, strong entity tag without quotes, time of change in UTC to the second."""
+
+    size: int
+    tag: str
+    modified: datetime
+
+    @property
+    def etag(self) -> str:
+        """The tag as a header shows it."""
+        return f'"{self.tag}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The file from its first to its last byte (200)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """`length` bytes from `start` (206)."""
+
+    start: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotModified:
+    """The client's copy is current (304)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreconditionFailed:
+    """The client wants another state of the file (412)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsatisfiable:
+    """The range lies outside the file (416)."""
+
+
+Selection = Whole | Part | NotModified | PreconditionFailed | Unsatisfiable
+
+
+def select(method: str, headers: Mapping[str, str], current: Representation) -> Selection:
+    """Decide in the RFC's order of precedence; `method` is GET or HEAD, `headers` ignores the case of names."""
+    if not _is_wanted_state(headers, current):
+        return PreconditionFailed()
+    if _has_current_copy(headers, current):
+        return NotModified()
+    wanted = headers.get("Range")
+    if method != "GET" or wanted is None or not _range_applies(headers.get("If-Range"), current):
+        return Whole()
+    return _part(wanted, current.size)
+
+
+def _is_wanted_state(headers: Mapping[str, str], current: Representation) -> bool:
+    if (tags := headers.get("If-Match")) is not None:
+        return tags.strip() == "*" or _names(tags, current.tag, weak=False)
+    since = _moment(headers.get("If-Unmodified-Since"))
+    return since is None or current.modified <= since
+
+
+def _has_current_copy(headers: Mapping[str, str], current: Representation) -> bool:
+    if (tags := headers.get("If-None-Match")) is not None:
+        return tags.strip() == "*" or _names(tags, current.tag, weak=True)
+    since = _moment(headers.get("If-Modified-Since"))
+    return since is not None and current.modified <= since
+
+
+def _range_applies(condition: str | None, current: Representation) -> bool:
+    """If-Range: a strong tag or an exact date; everything else means that the client's part is of another file."""
+    if condition is None:
+        return True
+    if '"' in condition:
+        found = _ETAG.fullmatch(condition.strip())
+        return found is not None and found["weak"] is None and found["tag"] == current.tag
+    return _moment(condition) == current.modified
+
+
+def _part(wanted: str, size: int) -> Selection:
+    found = _RANGE.fullmatch(wanted.strip())
+    if found is None:
+        return Whole()
+    first, last = found["first"], found["last"]
+    if not first and not last:
+        return Whole()
+    if not first:
+        length = min(int(last), size)
+        return Part(size - length, length) if length else Unsatisfiable()
+    start = int(first)
+    if last and int(last) < start:
+        return Whole()
+    if start >= size:
+        return Unsatisfiable()
+    end = min(int(last), size - 1) if last else size - 1
+    return Part(start, end - start + 1)
+
+
+def _names(tags: str, tag: str, *, weak: bool) -> bool:
+    return any(found["tag"] == tag and (weak or found["weak"] is None) for found in _ETAG.finditer(tags))
+
+
+def _moment(written: str | None) -> datetime | None:
+    """An HTTP date, None when it is none: such a header is to be ignored."""
+    if written is None:
+        return None
+    try:
+        moment = parsedate_to_datetime(written)
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

@@ -1,0 +1,1 @@
+"""The service that turns the PBX's recordings into MP3 files."""

@@ -1,0 +1,115 @@
+"""From one row of the PBX's list to one MP3 in the store: fetch, judge, transcode, check, keep.
+
+Nothing is remembered between two tries, and a second try replaces what the first one left. Whatever is wrong with the
+recording itself is a value; a PBX or a disk that fails raises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from services.recorder.ffmpeg import Failure, NotConverted, time_limit, transcode_argv
+from services.recorder.jobs import Reason
+from services.recorder.riff import HEAD_SIZE, Defect, Wav, inspect
+from services.recorder.source import NotFetched
+from services.recorder.store import WrongDuration
+from switchhook.links import RecordingName
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from services.recorder.matching import AwaitedLink
+    from services.recorder.metrics import RecorderMetrics
+    from services.recorder.rows import RecordingRow
+    from services.recorder.source import RecordingSource
+    from services.recorder.store import Store
+    from services.recorder.transcoder import Transcoder
+    from switchhook.events import RecordingFile
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Defective:
+    """No MP3 came of it."""
+
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """What conversions share; `bitrate` in kbit/s for one channel."""
+
+    work_dir: Path
+    program: str
+    bitrate: int
+    transcoder: Transcoder
+    store: Store
+    metrics: RecorderMetrics
+
+
+async def convert(
+    source: RecordingSource, row: RecordingRow, link: AwaitedLink, *, index: int, workshop: Workshop
+) -> RecordingFile | Defective:
+    """The link's `index`-th file. Raises `PbxError`, or OSError when a disk cannot be written."""
+    name = RecordingName(link.key.call_id, link.key.link, index)
+    raw = workshop.work_dir / f"{link.key.pbx}-{name}.wav"
+    draft = await asyncio.to_thread(workshop.store.draft, link.key.pbx, name)
+    try:
+        fetched = await source.download(row.id, raw)
+        if isinstance(fetched, NotFetched):
+            return Defective(fetched.reason, fetched.detail)
+        wav = await asyncio.to_thread(_inspected, raw)
+        if isinstance(wav, Defect):
+            return Defective(Reason(wav.value), "the file that the PBX sent")
+        refused = await _transcode(raw, draft, wav, workshop)
+        return refused or await _keep(draft, link, name, wav=wav, workshop=workshop)
+    finally:
+        for left in (raw, draft):
+            with suppress(OSError):
+                left.unlink(missing_ok=True)
+
+
+async def _transcode(raw: Path, draft: Path, wav: Wav, workshop: Workshop) -> Defective | None:
+    began = time.monotonic()
+    argv = transcode_argv(workshop.program, str(raw), str(draft), wav=wav, bitrate=workshop.bitrate)
+    outcome = await workshop.transcoder.run(argv, limit=time_limit(wav.duration))
+    if isinstance(outcome, NotConverted):
+        if outcome.failure is Failure.NO_SPACE:
+            raise OSError(errno.ENOSPC, outcome.detail)
+        return Defective(Reason(outcome.failure.value), outcome.detail)
+    workshop.metrics.transcode_seconds.observe(time.monotonic() - began)
+    return None
+
+
+async def _keep(
+    draft: Path, link: AwaitedLink, name: RecordingName, *, wav: Wav, workshop: Workshop
+) -> RecordingFile | Defective:
+    kept = await asyncio.to_thread(workshop.store.keep, draft, link, name, duration=wav.duration)
+    if isinstance(kept, WrongDuration):
+        return Defective(Reason.WRONG_DURATION, kept.detail)
+    log.info(
+        "recording.transcoded",
+        extra={
+            "pbx": link.key.pbx,
+            "recording": str(name),
+            "codec": wav.codec.value,
+            "channels": kept.channels,
+            "length": round(kept.duration.total_seconds(), 3),
+            "size": kept.size,
+        },
+    )
+    return kept
+
+
+def _inspected(raw: Path) -> Wav | Defect:
+    with raw.open("rb") as file:
+        head = file.read(HEAD_SIZE)
+    return inspect(head, raw.stat().st_size)

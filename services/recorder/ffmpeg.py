@@ -1,0 +1,100 @@
+"""How ffmpeg is asked for an MP3, how long it may take, and what its exit means. Pure: it runs nothing.
+
+The MP3 has 24 kHz whatever the source has. An encoder puts a silence of about 1,150 samples and the rest of a frame
+around the sound; at a telephone's 8 kHz that is up to 0.21 s for a player that does not read the gapless header, at
+24 kHz at most 0.07 s. It is also a rate that every player knows, which 8 kHz is not.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import ffmpeg
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from services.recorder.riff import Wav
+
+SAMPLE_RATE = 24_000
+TAIL_SIZE = 2_000
+"""Characters of ffmpeg's messages that are worth keeping."""
+
+_HIGHEST_BITRATE = 160  # kbit/s of an MP3 of this sample rate
+_START = timedelta(seconds=30)
+_PER_LENGTH = 10  # the slowest machine converts this many times faster than people talk
+_NO_SPACE = "No space left on device"
+_BAD_SOURCE = ("Invalid data found", "could not find codec", "does not contain any stream", "matches no streams")
+
+
+class Failure(StrEnum):
+    """Why there is no MP3."""
+
+    BAD_SOURCE = "bad_source"  # ffmpeg cannot read what the PBX sent
+    NO_SPACE = "no_space"
+    TIMED_OUT = "timed_out"
+    KILLED = "killed"  # by a signal that was not ours
+    FAILED = "ffmpeg_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """ffmpeg finished its work."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotConverted:
+    """ffmpeg did not; `detail` is the last thing it said."""
+
+    failure: Failure
+    detail: str
+
+
+TranscodeOutcome = Converted | NotConverted
+
+
+def transcode_argv(program: str, source: str, target: str, *, wav: Wav, bitrate: int) -> Sequence[str]:
+    """The command line for one conversion; `bitrate` in kbit/s for one channel, two get twice that."""
+    channels = min(wav.channels, 2)
+    # `file:` keeps a path that begins with a word and a colon from being taken for a protocol.
+    stream = ffmpeg.input(f"file:{source}", threads=1).output(
+        f"file:{target}",
+        format="mp3",
+        acodec="libmp3lame",
+        audio_bitrate=f"{min(bitrate * channels, _HIGHEST_BITRATE)}k",
+        ac=channels,
+        ar=SAMPLE_RATE,
+        compression_level=7,  # nearly twice as fast as the default; on speech the difference cannot be heard
+        map="0:a:0",
+        map_metadata=-1,
+        id3v2_version=0,  # the tags are written afterwards, by us
+        threads=1,
+    )
+    # The limit on processor time ends a conversion that outlives a recorder which was killed.
+    seconds = math.ceil(time_limit(wav.duration).total_seconds())
+    flags = ["-hide_banner", "-nostdin", "-loglevel", "error", "-y", "-timelimit", str(seconds)]
+    command: list[str] = stream.compile(cmd=[program, *flags])
+    return command
+
+
+def time_limit(duration: timedelta) -> timedelta:
+    """How long a conversion of that much sound may take before it counts as hung."""
+    return _START + duration / _PER_LENGTH
+
+
+def classify_exit(code: int, messages: str) -> TranscodeOutcome:
+    """What an exit code (negative: minus the signal) and the end of ffmpeg's messages mean."""
+    if code == 0:
+        return Converted()
+    detail = messages.strip().rpartition("\n")[2][-200:]
+    if code < 0:
+        return NotConverted(Failure.KILLED, f"signal {-code}")
+    if _NO_SPACE in messages:
+        return NotConverted(Failure.NO_SPACE, detail)
+    if any(sign in messages for sign in _BAD_SOURCE):
+        return NotConverted(Failure.BAD_SOURCE, detail)
+    return NotConverted(Failure.FAILED, detail or f"exit code {code}")

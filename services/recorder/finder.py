@@ -1,0 +1,153 @@
+"""The one loop that reads a PBX's list of recordings: often while young calls wait, rarely for old ones, else never."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from switchhook.errors import PbxError, PbxForbidden, PbxUnreachable, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from datetime import datetime
+
+    from services.recorder.catalog import Catalog
+    from services.recorder.hunt import Found, Hunt
+    from services.recorder.jobs import PendingCall
+    from services.recorder.matching import AwaitedLink
+    from services.recorder.metrics import RecorderMetrics
+    from services.recorder.source import RecordingSource
+    from services.recorder.trouble import Trouble
+    from switchhook.runtime.clock import Clock
+
+_YOUNG = timedelta(seconds=60)
+_SLOWEST = timedelta(seconds=15)
+_SLOWING = 1.5
+_RIGHT = "recordings can be read only with the role System Owner of a real department (not of the default one)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """Where the finder's results go."""
+
+    found: Callable[[Sequence[Found]], None]
+    overdue: Callable[[AwaitedLink], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinderTools:
+    """What a finder works with; `trouble` is that of reading the PBX's list."""
+
+    catalog: Catalog
+    trouble: Trouble
+    metrics: RecorderMetrics
+    clock: Clock
+
+
+class Finder:
+    """Reads one PBX's list."""
+
+    def __init__(
+        self,
+        pbx: str,
+        source: RecordingSource,
+        hunt: Hunt,
+        *,
+        tools: FinderTools,
+        findings: Findings,
+        interval: timedelta,
+    ) -> None:
+        self._pbx = pbx
+        self._source = source
+        self._hunt = hunt
+        self._catalog = tools.catalog
+        self._trouble = tools.trouble
+        self._metrics = tools.metrics
+        self._clock = tools.clock
+        self._findings = findings
+        self._interval = interval
+        self._gap = interval
+        self._cursor: int | None = None
+        self._stirred = asyncio.Event()
+
+    def add(self, call: PendingCall, *, sweep_at: datetime | None = None) -> None:
+        """Look for the call's recordings; one from a former run, or from long ago, is swept for at once."""
+        self._hunt.add(call, at=self._clock(), sweep_at=sweep_at)
+        self._gap = self._interval
+        self._stirred.set()
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            while self._hunt.is_idle:
+                self._stirred.clear()
+                await self._stirred.wait()  # nothing is looked for: only a new call changes that
+            await self._trouble.pause()
+            try:
+                await self._look()
+            except PbxError as error:
+                retry_after = error.retry_after if isinstance(error, PbxUnreachable) else None
+                self._trouble.failed(explained(error), retry_after=retry_after)
+            except (StorageError, OSError) as error:
+                self._trouble.failed(f"the recorder's files cannot be written: {error}: is the disk full?")
+            else:
+                self._trouble.succeeded()
+            await self._rest()
+
+    async def _look(self) -> None:
+        looked_at = self._clock()
+        self._metrics.polls.inc()
+        await self._sweep(looked_at)
+        async for rows in self._source.listed_after(self._cursor or 0):
+            self._hunt.take(rows, at=self._clock())
+            self._cursor = max(row.id for row in rows)
+            await self._catalog.move_cursor(self._pbx, self._cursor)
+        found = self._hunt.complete(looked_at=looked_at)
+        if found:
+            self._findings.found(found)
+        for link in self._hunt.overdue():
+            await self._findings.overdue(link)
+
+    async def _sweep(self, at: datetime) -> None:
+        """Look through the time of those who have waited for long; also notices a list that starts again."""
+        if self._cursor is None:
+            self._cursor = await self._catalog.cursor(self._pbx)
+        windows = self._hunt.windows(at=at)
+        if not windows and self._cursor is not None:
+            return
+        newest = await self._source.newest_id()
+        if self._cursor is None or newest < self._cursor:
+            # The first look, or a PBX that was restored: what is older than this is found by its time.
+            windows = windows or self._hunt.windows(at=None)
+            self._cursor = newest
+            await self._catalog.move_cursor(self._pbx, newest)
+        for window in windows:
+            async for rows in self._source.listed_within(window):
+                self._hunt.take(rows, at=self._clock())
+        self._hunt.swept(at=at)
+
+    async def _rest(self) -> None:
+        """Until the next look: an interval for young calls, growing for old ones, cut short by a new call."""
+        now, youngest = self._clock(), self._hunt.youngest()
+        is_young = youngest is not None and now - youngest < _YOUNG
+        slowest = max(_SLOWEST, self._interval)
+        is_urgent = is_young or self._hunt.is_settling
+        self._gap = self._interval if is_urgent else min(self._gap * _SLOWING, slowest)
+        await asyncio.sleep(self._interval.total_seconds())
+        left = self._gap - self._interval
+        sweep_at = self._hunt.next_sweep()
+        if sweep_at is not None:
+            left = min(left, sweep_at - self._clock())
+        if left > timedelta():
+            self._stirred.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left.total_seconds()):
+                    await self._stirred.wait()
+
+
+def explained(error: PbxError) -> str:
+    """The error's sentence, and the right that is missing when one is."""
+    return f"{error}; {_RIGHT}" if isinstance(error, PbxForbidden) else str(error)

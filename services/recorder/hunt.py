@@ -1,0 +1,198 @@
+"""The hunt for the recordings of one PBX's calls: which rows belong to whom, and when a link has all of them.
+
+Pure; times are arguments. Rows may come before the call they belong to: they are remembered for a while. A link is
+complete when a look at the list that began `settle` after the call's newest row brought no further one. What the
+ordinary looks missed (a row that appeared late under a low id, or before a restart) is found by sweeps over the time
+of the links that still wait, at growing distances, and once more before a recording is called absent.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from services.recorder.matching import TOLERANCE, AwaitedLink, LinkIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from datetime import datetime
+
+    from services.recorder.jobs import PendingCall
+    from services.recorder.rows import RecordingRow
+
+_REMEMBERED = 10_000
+_FIRST_SWEEP = timedelta(seconds=10)
+_SWEEP_GROWTH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All recordings of one link, in the order in which they began."""
+
+    link: AwaitedLink
+    rows: tuple[RecordingRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A span of time in which awaited recordings began."""
+
+    begin: datetime
+    end: datetime
+
+
+@dataclass(slots=True, kw_only=True)
+class _Hunted:
+    call: PendingCall
+    missing: dict[int, dict[int, RecordingRow]]  # by link: the rows found so far, by id
+    newest_row_at: datetime
+    sweep_at: datetime
+    sweep_gap: timedelta
+    swept_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class Hunt:
+    """One PBX's hunt."""
+
+    wait_for: timedelta
+    settle: timedelta
+    _index: LinkIndex = field(default_factory=LinkIndex)
+    _hunted_by_call: dict[str, _Hunted] = field(default_factory=dict)
+    _strays: OrderedDict[int, RecordingRow] = field(default_factory=OrderedDict)
+    _strays_by_number: dict[int, set[int]] = field(default_factory=dict)
+
+    def add(self, call: PendingCall, *, at: datetime, sweep_at: datetime | None = None) -> None:
+        """Look for the recordings of the call's links that have no outcome yet; sweep for them at `sweep_at`."""
+        if call.call_id in self._hunted_by_call:
+            return
+        missing: dict[int, dict[int, RecordingRow]] = {
+            link.key.link: {} for link in call.links if link.key.link not in call.outcomes
+        }
+        first = sweep_at or min(at + _FIRST_SWEEP, call.accepted_at + self.wait_for)
+        hunted = _Hunted(call=call, missing=missing, newest_row_at=at, sweep_at=first, sweep_gap=_FIRST_SWEEP)
+        self._hunted_by_call[call.call_id] = hunted
+        # Links that have an outcome stay in the index while their call is hunted, so that their rows go to no other.
+        for link in call.links:
+            self._index.add(link)
+        early = {row for number in call.links[0].numbers for row in self._strays_by_number.get(number, ())}
+        self.take([self._strays[row] for row in sorted(early)], at=at)
+
+    def take(self, rows: Iterable[RecordingRow], *, at: datetime) -> None:
+        """Rows that the PBX listed at `at`; those that are known already change nothing."""
+        for row in rows:
+            link = self._index.owner(row)
+            if link is None:
+                self._remember(row)
+                continue
+            self._forget(row)
+            hunted = self._hunted_by_call[link.key.call_id]
+            found = hunted.missing.get(link.key.link)
+            if found is not None and row.id not in found:
+                found[row.id] = row
+                hunted.newest_row_at = at
+
+    def complete(self, *, looked_at: datetime) -> list[Found]:
+        """Links that have all their rows, judged after a look at the list that began at `looked_at`."""
+        complete = []
+        for hunted in list(self._hunted_by_call.values()):
+            if looked_at < hunted.newest_row_at + self.settle:
+                continue
+            for link in hunted.call.links:
+                rows = hunted.missing.get(link.key.link)
+                if rows:
+                    complete.append(Found(link, tuple(sorted(rows.values(), key=_beginning))))
+                    self._finish(hunted, link)
+        return complete
+
+    def overdue(self) -> list[AwaitedLink]:
+        """Links without a row for which a sweep after the end of the waiting time found none."""
+        overdue = []
+        for hunted in list(self._hunted_by_call.values()):
+            deadline = hunted.call.accepted_at + self.wait_for
+            if hunted.swept_at is None or hunted.swept_at < deadline:
+                continue
+            for link in hunted.call.links:
+                if hunted.missing.get(link.key.link) == {}:
+                    overdue.append(link)
+                    self._finish(hunted, link)
+        return overdue
+
+    def windows(self, *, at: datetime | None) -> list[Window]:
+        """The spans to sweep at that time, or all that could be; what overlaps is joined."""
+        spans = [
+            Window(link.started_at - TOLERANCE, link.ended_at + TOLERANCE)
+            for hunted in self._hunted_by_call.values()
+            if at is None or hunted.sweep_at <= at
+            for link in hunted.call.links
+            if link.key.link in hunted.missing
+        ]
+        return _joined(spans)
+
+    def swept(self, *, at: datetime) -> None:
+        """The windows of `at` were looked through."""
+        for hunted in self._hunted_by_call.values():
+            if hunted.sweep_at <= at:
+                hunted.swept_at = at
+                deadline = hunted.call.accepted_at + self.wait_for
+                hunted.sweep_gap *= _SWEEP_GROWTH
+                following = at + hunted.sweep_gap
+                hunted.sweep_at = min(following, deadline) if at < deadline else following
+
+    @property
+    def is_idle(self) -> bool:
+        """True when nothing is looked for."""
+        return not self._hunted_by_call
+
+    @property
+    def is_settling(self) -> bool:
+        """True when a link has rows and might get more."""
+        return any(rows for hunted in self._hunted_by_call.values() for rows in hunted.missing.values())
+
+    def youngest(self) -> datetime | None:
+        """When the call that was added last was accepted."""
+        last = next(reversed(self._hunted_by_call.values()), None)
+        return last.call.accepted_at if last else None
+
+    def next_sweep(self) -> datetime | None:
+        """When the next sweep is due."""
+        return min((hunted.sweep_at for hunted in self._hunted_by_call.values()), default=None)
+
+    def _finish(self, hunted: _Hunted, link: AwaitedLink) -> None:
+        del hunted.missing[link.key.link]
+        if not hunted.missing:
+            del self._hunted_by_call[hunted.call.call_id]
+            for done in hunted.call.links:
+                self._index.discard(done)
+
+    def _remember(self, row: RecordingRow) -> None:
+        if row.call_number is None or row.id in self._strays:
+            return
+        self._strays[row.id] = row
+        self._strays_by_number.setdefault(row.call_number, set()).add(row.id)
+        if len(self._strays) > _REMEMBERED:
+            self._forget(next(iter(self._strays.values())))
+
+    def _forget(self, row: RecordingRow) -> None:
+        if self._strays.pop(row.id, None) is None or row.call_number is None:
+            return
+        rows = self._strays_by_number[row.call_number]
+        rows.discard(row.id)
+        if not rows:
+            del self._strays_by_number[row.call_number]
+
+
+def _beginning(row: RecordingRow) -> tuple[float, int]:
+    return (row.started_at.timestamp() if row.started_at else 0.0, row.id)
+
+
+def _joined(spans: Collection[Window]) -> list[Window]:
+    joined: list[Window] = []
+    for span in sorted(spans, key=lambda span: span.begin):
+        if joined and span.begin <= joined[-1].end:
+            joined[-1] = Window(joined[-1].begin, max(joined[-1].end, span.end))
+        else:
+            joined.append(span)
+    return joined

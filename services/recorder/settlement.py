@@ -1,0 +1,113 @@
+"""What is owed, and its telling: each link's outcome becomes one event, newest link first, in the outbox.
+
+One unit of the database holds an outcome, the files it brought and the events that may now be told, so after a crash
+either all of it happened or none of it, and what is done again tells the same events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from services.recorder.catalog import settling, telling
+from services.recorder.jobs import Ready, recording_event
+from switchhook.rpc import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime, timedelta
+
+    from services.recorder.catalog import Catalog
+    from services.recorder.jobs import Due, Outcome, PendingCall
+    from services.recorder.matching import AwaitedLink
+    from services.recorder.metrics import RecorderMetrics
+    from switchhook.events import CallId, Event
+    from switchhook.runtime.clock import Clock
+    from switchhook.storage import Database, Outbox
+
+log = logging.getLogger(__name__)
+
+
+class Settlement:
+    """The calls that are owed, in memory; the database has them too."""
+
+    def __init__(
+        self, database: Database, catalog: Catalog, outbox: Outbox, *, retention: timedelta, clock: Clock
+    ) -> None:
+        self._database = database
+        self._catalog = catalog
+        self._outbox = outbox
+        self._retention = retention
+        self._clock = clock
+        self._calls: dict[tuple[str, CallId], PendingCall] = {}  # in the order in which they were accepted
+        self._locks: dict[tuple[str, CallId], asyncio.Lock] = {}
+        self._metrics: RecorderMetrics | None = None
+
+    def measured_by(self, metrics: RecorderMetrics) -> None:
+        """Count into these metrics from now on."""
+        self._metrics = metrics
+        metrics.jobs_waiting.set_function(self._waiting)
+        metrics.oldest_job_age.set_function(self._oldest_age)
+
+    def owe(self, call: PendingCall) -> None:
+        """Take a call that was accepted, or that a former run left."""
+        self._calls[call.pbx, call.call_id] = call
+        self._locks[call.pbx, call.call_id] = asyncio.Lock()
+
+    async def settle(self, link: AwaitedLink, outcome: Outcome) -> None:
+        """Keep the outcome and tell what may be told. Raises `StorageError`; then nothing happened, try again."""
+        place = link.key.pbx, link.key.call_id
+        if place not in self._calls:
+            return
+        async with self._locks[place]:
+            call = self._calls.get(place)
+            if call is None or link.key.link in call.outcomes:
+                return
+            await self._commit(call, link, outcome)
+            if call.is_over:
+                del self._calls[place], self._locks[place]
+
+    async def _commit(self, call: PendingCall, link: AwaitedLink, outcome: Outcome) -> None:
+        now = self._clock()
+        unit = settling(link.key, outcome, at=now, expires_at=link.ended_at + self._retention)
+        due = call.due({**call.outcomes, link.key.link: outcome})
+        if due:
+            # Times never go back within a call, whatever the clock does.
+            now = max(now, call.ended_at, call.told_at or call.ended_at)
+            final = await self._catalog.final_event(call)
+            events = [recording_event(final, told, at=now, retention=self._retention) for told in due]
+            unit += self._outbox.append([(event.id, encode(event)) for event in events])
+            unit += telling(call, due, at=now)
+        await self._database.write(unit)
+        call.outcomes[link.key.link] = outcome
+        if due:
+            self._outbox.notify()
+            call.told += len(due)
+            call.told_at = now
+            self._record(call, due, events)
+
+    def _record(self, call: PendingCall, due: Sequence[Due], events: Sequence[Event]) -> None:
+        for told, event in zip(due, events, strict=True):
+            lag = (event.occurred_at - call.ended_at).total_seconds()
+            log.info(
+                event.type.value,
+                extra={
+                    "pbx": call.pbx,
+                    "call": f"{call.call_id}-{told.link}",
+                    "sequence": told.sequence,
+                    "reason": event.recording.reason if event.recording else "",
+                    "lag_seconds": round(lag, 3),
+                },
+            )
+            if self._metrics is not None:
+                self._metrics.told(told.outcome)
+                if isinstance(told.outcome, Ready):
+                    self._metrics.ready_lag.observe(lag)
+
+    def _waiting(self) -> float:
+        return sum(len(call.links) - call.told for call in self._calls.values())
+
+    def _oldest_age(self) -> float:
+        oldest: datetime | None = next((call.accepted_at for call in self._calls.values()), None)
+        return (self._clock() - oldest).total_seconds() if oldest is not None else 0.0

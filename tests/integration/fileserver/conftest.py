@@ -1,0 +1,59 @@
+"""A folder of recordings, and the fileserver over it."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from services.fileserver.service import Fileserver, Limits
+from switchhook.links import recording_path, sign_link
+from switchhook.settings import FileserverSettings, Settings
+from switchhook.settings.link_key import link_key
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+NOW = datetime(2026, 5, 14, 12, 0, tzinfo=UTC)
+PATH = recording_path("260514140000_46", 1, 1)
+AUDIO = bytes(range(256)) * 4096
+
+
+@dataclass
+class Library:
+    """A data directory with one recording, and the fileserver over it."""
+
+    data_dir: Path
+    now: datetime = NOW
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    def settings(self, **section: Any) -> Settings:
+        return Settings(data_dir=self.data_dir, fileserver=FileserverSettings(listen="127.0.0.1:0", **section))
+
+    def link(self, path: str = PATH, *, pbx: str = "main", days: float = 90) -> str:
+        expires_at = self.now + timedelta(days=days)
+        query = sign_link(path, pbx=pbx, recipient="crm", expires_at=expires_at, key=link_key(self.settings()))
+        return f"{path}?{query}"
+
+    @asynccontextmanager
+    async def serving(self, limits: Limits | None = None, **section: Any) -> AsyncIterator[int]:
+        settings = self.settings(**section)
+        server = Fileserver.from_settings(settings, registry=self.registry, clock=lambda: self.now, limits=limits)
+        async with server.serving() as bound:
+            yield bound.port
+
+    def counted(self, status: int) -> float:
+        return self.registry.get_sample_value("switchhook_file_requests_total", {"status": str(status)}) or 0.0
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Library:
+    folder = tmp_path / "recordings" / "main"
+    folder.mkdir(parents=True)
+    (folder / PATH.rpartition("/")[2]).write_bytes(AUDIO)
+    return Library(tmp_path)

@@ -1,0 +1,143 @@
+"""`kill -9` of the recorder at any moment: one event for each link all the same, and nothing half-done is seen."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import pickle
+import random
+import signal
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from services.recorder.transcoder import find_ffmpeg
+from simulator import Simulator, SimulatorOptions
+from switchhook.events import EventType
+from tests.deadline import eventually
+from tests.integration.recorder import process
+from tests.integration.recorder.office import FINAL_SEQUENCE, final_event, publish, settings_for, sink_running
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from switchhook.events import Event
+    from switchhook.settings import Settings
+    from tests.integration.recorder.office import Sink
+
+
+@asynccontextmanager
+async def recorder_process(settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Runs until the block ends, then is killed without warning."""
+    path = settings.data_dir / "settings.pickle"
+    path.write_bytes(pickle.dumps(settings))
+    # The temporary folder of a test is long; the repository's root makes the packages importable.
+    started = await asyncio.create_subprocess_exec(
+        sys.executable, process.__file__, str(path), cwd=Path(process.__file__).parents[3]
+    )
+    try:
+        yield started
+    finally:
+        if started.returncode is None:
+            started.send_signal(signal.SIGKILL)
+        await started.wait()
+
+
+def slow_ffmpeg(folder: Path, *, seconds: float) -> str:
+    """The real ffmpeg, but it thinks for a while first."""
+    script = folder / "slow-ffmpeg"
+    script.write_text(f'#!/bin/sh\nsleep {seconds}\nexec {find_ffmpeg(None)} "$@"\n')
+    script.chmod(0o755)
+    return str(script)
+
+
+def working_on(folder: Path) -> list[int]:
+    """The processes whose command line names a file in the folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"file:{folder}/".encode() in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def has_members(group: int) -> bool:
+    """Whether a process of the group is alive; one that has ended and waits to be noticed is not."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            state, _, of_group = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
+        except OSError:
+            continue
+        if int(of_group) == group and state != "Z":
+            return True
+    return False
+
+
+async def all_told(sink: Sink, final: Event) -> None:
+    links = {link.number for link in final.call.links}
+    await eventually(lambda: {event.link for event in sink.of(final)} == links, within=60)
+
+
+@pytest.fixture
+def socket_address() -> Iterator[str]:
+    path = Path(f"/tmp/switchhook-{os.getpid()}-{random.randrange(10**6)}.sock")
+    yield f"unix:{path}"
+    path.unlink(missing_ok=True)
+
+
+async def test_a_recorder_killed_in_mid_conversion_tells_each_link_once(
+    data_dir: Path, tmp_path: Path, socket_address: str
+) -> None:
+    moments = random.Random(7)
+    async with Simulator(SimulatorOptions(speed=10)) as pbx, sink_running() as sink:
+        program = slow_ffmpeg(tmp_path, seconds=0.4)
+        settings = settings_for(data_dir, pbx, sink, listen=socket_address, ffmpeg=program)
+        plays = [pbx.play("incoming-blind-transfer", extension="117"), pbx.play("incoming-direct")]
+        finals = [final_event(await play) for play in plays]
+        async with recorder_process(settings):
+            await publish(socket_address, finals)
+            await eventually(lambda: working_on(data_dir / "recorder-work"), within=30)
+        for _ in range(4):
+            async with recorder_process(settings):
+                await eventually(lambda: working_on(data_dir / "recorder-work"), within=30)
+                await asyncio.sleep(moments.uniform(0.0, 0.8))
+        async with recorder_process(settings):
+            await publish(socket_address, finals)  # the monitor does not know whether it was heard
+            for final in finals:
+                await all_told(sink, final)
+        assert working_on(data_dir / "recorder-work") == []
+
+    for final in finals:
+        told = list(dict.fromkeys((event.id, event.link, event.sequence) for event in sink.of(final)))
+        count = len(final.call.links)
+        assert [link for _, link, _ in told] == list(range(count, 0, -1))
+        assert [sequence for _, _, sequence in told] == [FINAL_SEQUENCE + 1 + place for place in range(count)]
+        for event in sink.of(final):
+            assert event.type is EventType.RECORDING_READY
+            assert event.recording is not None
+            [file] = event.recording.files
+            content = (data_dir / "recordings" / "main" / file.path.rpartition("/")[2]).read_bytes()
+            assert hashlib.sha256(content).hexdigest() == file.sha256
+
+
+async def test_a_conversion_left_by_a_killed_recorder_is_ended_by_the_next_one(
+    data_dir: Path, tmp_path: Path, socket_address: str
+) -> None:
+    async with Simulator(SimulatorOptions(speed=10)) as pbx, sink_running() as sink:
+        settings = settings_for(data_dir, pbx, sink, listen=socket_address, ffmpeg=slow_ffmpeg(tmp_path, seconds=600))
+        final = final_event(await pbx.play("incoming-direct"))
+        async with recorder_process(settings):
+            await publish(socket_address, [final])
+            await eventually(lambda: working_on(data_dir / "recorder-work"), within=30)
+        [left] = working_on(data_dir / "recorder-work")
+        assert has_members(left)
+        honest = settings.model_copy(update={"recorder": settings.recorder.model_copy(update={"ffmpeg": None})})
+        async with recorder_process(honest):
+            await eventually(lambda: sink.of(final), within=60)
+        await eventually(lambda: not has_members(left))
