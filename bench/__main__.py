@@ -1,6 +1,6 @@
 """`make bench`: calls through all four services, from the PBX's frame to the receiver's first byte.
 
-    python -m bench [--rate 200] [--seconds 20] [--speed 4] [--split] [--patience 600]
+    python -m bench [--rate 200] [--seconds 20] [--speed 4] [--embedded] [--patience 600]
 
 PBX, receiver and product are processes of their own on this machine and share its processors.
 """
@@ -91,7 +91,7 @@ async def _measure(arguments: argparse.Namespace, folder: Path) -> None:
     sink = Helper("bench.sink", f"--report={folder / 'sink'}")
     tables = _TABLES.format(pbx=orjson.loads(pbx.line())["url"], port=sink.line())
     say(f"limits: fsync {fsync_milliseconds(folder):.2f} ms, loopback round trip {loopback_milliseconds():.3f} ms")
-    async with Product(folder, tables, split=arguments.split) as product:
+    async with Product(folder, tables, split=not arguments.embedded) as product:
         watched = {"pbx": pbx.process.pid, "receiver": sink.process.pid, **product.pids}
         before = {name: processor_seconds(pid) for name, pid in watched.items()}
         pbx.tell("go")
@@ -124,12 +124,17 @@ def _tell(account: Account, report: dict[str, Any], during: dict[str, float]) ->
     calls = len(report["plays"])
     say(f"calls: {calls} in {report['took']:.1f} s ({calls / report['took']:.0f}/s), {report['skipped']} skipped")
     for kind, sent in sorted(account.sent.items()):
-        say(f"  {kind:<10} {account.received[kind]:>6} received of {sent:>6} sent")
+        times = sorted(one for one, _, event in account.late if event.startswith(kind + " "))
+        slowest = f", p99 {times[len(times) * 99 // 100] * 1000:.1f} ms" if times else ""
+        say(f"  {kind:<10} {account.received[kind]:>6} received of {sent:>6} sent{slowest}")
     say(f"events received of events sent: {account.received.total()} of {account.sent.total()}")
     cuts = statistics.quantiles(account.latencies, n=1000)
     p50, p99, most = cuts[499] * 1000, cuts[989] * 1000, max(account.latencies) * 1000
     say(f"from the PBX's frame to the receiver's first byte: p50 {p50:.1f} ms, p99 {p99:.1f} ms, max {most:.0f} ms")
     say(f"  over {len(account.latencies)} events; {account.unmatched} could not be matched with a frame")
+    began = report["frames"][0]["at"]
+    for latency, frame_at, event in sorted(account.late, reverse=True)[:3]:
+        say(f"  latest: {event} at {frame_at - began:.2f} s, {latency * 1000:.0f} ms")
     ours = [name for name in during if name not in ("pbx", "receiver")]
     each = ", ".join(f"{name} {during[name]:.1f}" for name in during)
     say(f"processor seconds while the calls lasted: {each}")
@@ -143,7 +148,7 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=200, help="calls a second")
     parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("--speed", type=float, default=4.0, help="how much faster than life each call goes")
-    parser.add_argument("--split", action="store_true", help="four processes instead of one")
+    parser.add_argument("--embedded", action="store_true", help="one process instead of four")
     parser.add_argument("--patience", type=float, default=600.0, help="longest wait for the last recording, in seconds")
     folder = Path(tempfile.mkdtemp(prefix="switchhook-bench-"))
     try:

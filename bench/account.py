@@ -13,6 +13,7 @@ FIRST_EXTENSION = 1000
 """The extensions of a bench's calls are numbered from here; below are queues, IVRs, groups and voicemail."""
 ROUTING = {"800", "804", "816", "820"}
 _UPSERT = 0
+_UNSEEN_END = 0.05  # seconds
 Frame = dict[str, Any]
 Webhook = tuple[float, dict[str, Any]]
 
@@ -24,6 +25,8 @@ class Account:
     sent: Counter[str] = field(default_factory=Counter)
     received: Counter[str] = field(default_factory=Counter)
     latencies: list[float] = field(default_factory=list)
+    late: list[tuple[float, float, str]] = field(default_factory=list)
+    """(latency, epoch seconds of the frame, which event)"""
     unmatched: int = 0
 
 
@@ -33,6 +36,10 @@ def settle(frames: Sequence[Frame], plays: Sequence[dict[str, Any]], webhooks: I
     reported = {play["callid"]: play for play in plays if play["direction"] != "Internal"}
     account.sent = _to_be_sent(frames, plays, reported)
     cause = _causes(frames)
+    for play in plays:  # a voicemail box or a ring group held it after its last visible leg: no frame tells its end
+        over = cause.get((play["callid"], "", "over"))
+        if over is not None and play["ended_at"] - over > _UNSEEN_END:
+            del cause[play["callid"], "", "over"]
     seen: set[str] = set()
     for at, body in webhooks:
         kind = _kind(body)
@@ -46,6 +53,7 @@ def settle(frames: Sequence[Frame], plays: Sequence[dict[str, Any]], webhooks: I
             account.unmatched += kind not in ("recording", "handed on")
         else:
             account.latencies.append(at - frame_at)
+            account.late.append((at - frame_at, frame_at, f"{kind} {body['Id']}"))
     return account
 
 

@@ -12,13 +12,14 @@ import hashlib
 import hmac
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
-from switchhook.events import CallId
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
 
 RECORDING_ROUTE = "/webapi/recording/"
 
@@ -43,7 +44,7 @@ class Verdict(StrEnum):
 class RecordingName:
     """The name of one MP3: the call, its link and the file within the link, both counted from 1."""
 
-    call_id: CallId
+    call_id: str
     link: int
     index: int
 
@@ -53,7 +54,7 @@ class RecordingName:
         found = _NAME.fullmatch(text)
         if found is None:
             return None
-        return cls(CallId(found["call"]), int(found["link"]), int(found["index"]))
+        return cls(found["call"], int(found["link"]), int(found["index"]))
 
     def __str__(self) -> str:
         return f"{self.call_id}-{self.link}-{self.index}.mp3"
@@ -67,7 +68,7 @@ class LinkKey:
     secret: bytes = field(repr=False)
 
 
-def recording_path(call_id: CallId, link: int, index: int) -> str:
+def recording_path(call_id: str, link: int, index: int) -> str:
     """The path of a file's public address."""
     return f"{RECORDING_ROUTE}{RecordingName(call_id, link, index)}"
 
@@ -82,7 +83,7 @@ def sign_link(path: str, *, pbx: str, recipient: str, expires_at: datetime, key:
 def verify_link(path: str, query: str, *, keys: Sequence[LinkKey], now: datetime) -> Verdict:
     """Whether `query` (undecoded, without the question mark) opens `path` at `now`.
 
-    Parameters of other names are ignored: mail programs and trackers add their own. One of ours given twice is a forgery.
+    Parameters of other names are ignored: mail programs and trackers add their own. One of ours twice is a forgery.
     """
     fields = _fields(query)
     if fields is None:

@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import orjson
 
+from services.monitor.calls.legs import LegStatus
 from services.monitor.payloads import Frame, FrameType, PayloadError, read_frame, read_leg
 from switchhook.errors import PbxError, PbxNotFound, PbxUnreachable
+from switchhook.events import DnKind
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -158,6 +160,8 @@ class Feed:
             self._count("unreadable")
             log.warning("feed.unreadable", extra={"dn": awaited.key[0], "reason": str(error)})
             return
+        if leg.kind is DnKind.UNKNOWN or leg.status is LegStatus.UNKNOWN:
+            self._count("unknown")
         awaited.update = LegUpdate(key=awaited.key, leg=leg, at=awaited.at)
 
     def _hand_out(self) -> None:

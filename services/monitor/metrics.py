@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from services.monitor.calls.live import LiveCall
 
-_FRAME_KINDS = ("upsert", "remove", "other", "unreadable", "read_over_http")
+_FRAME_KINDS = ("upsert", "remove", "other", "unreadable", "unknown", "read_over_http")
 
 
 class MonitorMetrics:

@@ -94,7 +94,7 @@ class Polls:
             asked_at=asked_at,
             at=self._clock(),
             lost_at=followed_until or asked_at,
-            changed_at={row.number: row.changed_at for row in rows if row.changed_at is not None},
+            rows=rows,
         )
         self._was_told()
 

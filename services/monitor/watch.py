@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 _FIRST_PAUSE = timedelta(milliseconds=250)
 _LONGEST_PAUSE = timedelta(seconds=30)
+_GATHERED_FOR = 0.002  # seconds; frames that come together are kept by one unit, which costs as much as one frame's
 _KEPT_AT_LEAST_EVERY = 5.0  # seconds; so old may the kept moment be until which the PBX was followed
 
 
@@ -91,6 +92,7 @@ class PbxWatch:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_KEPT_AT_LEAST_EVERY):
                     await self._stirred.wait()
+                await asyncio.sleep(_GATHERED_FOR)
             self._stirred.clear()
             if self._is_followed:
                 self._followed_until = self._clock()
@@ -130,7 +132,9 @@ class PbxWatch:
                 feed.release(self._apply)
                 self._found(health)
                 connected()
-                tasks.create_task(self._polls.run(health, self._check))
+                # Awaited here and not as a task: Python 3.11 counts a failure of the feed as a cancellation of this
+                # task, and takes it back only where the body of the group still runs.
+                await self._polls.run(health, self._check)
         except PbxError as error:
             return error
         except BaseExceptionGroup as group:
@@ -159,6 +163,8 @@ class PbxWatch:
         self._lost_at, self._lost_reason = None, ""
 
     def _lost(self, health: ServiceHealth, error: PbxError) -> None:
+        if self._is_followed:
+            self._followed_until = self._clock()
         self._is_followed = False
         health.problem(self._check, str(error))
         self._metrics.connected.labels(self._pbx.name).set(0)

@@ -8,19 +8,19 @@ snapshot repairs whatever was missed. Calls without legs stand in `questions()`:
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from services.monitor.calls import consulting, ending, routing, talking
 from services.monitor.calls.history import CallKey, Segment, missed_frames
 from services.monitor.calls.outside import learn_from_leg, learn_from_row
 from services.monitor.calls.register import CallRegister
+from services.monitor.calls.renumbering import renumbered
 from services.monitor.calls.states import Change, change_of, status_after
 from services.monitor.calls.vacancies import Vacancies
 from switchhook.events import Direction, DnKind, Event, Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from datetime import datetime, timedelta, tzinfo
 
     from services.monitor.calls.legs import ActiveCall, Leg, LegKey
@@ -115,17 +115,19 @@ class CallTracker:
         asked_at: datetime,
         at: datetime,
         lost_at: datetime | None = None,
-        changed_at: Mapping[int, datetime] = MappingProxyType({}),
+        rows: Sequence[ActiveCall] = (),
     ) -> None:
         """Applies a snapshot of all visible legs that was asked for at `asked_at`; what was heard since then stays.
 
         After a gap `lost_at` is when the watch was lost: what is gone was last seen then, and what is new is as old as
-        `changed_at` says of its call. Legs that are gone go first: whoever talks now may have the call from them.
+        the active calls (`rows`) say. Legs that are gone go first: whoever talks now may have the call from them.
         """
         self._is_after_gap = lost_at is not None
         gone_at = lost_at or at
+        changed_at = {row.number: row.changed_at for row in rows if row.changed_at is not None}
         if self._is_after_gap:
-            self._drop_renumbered(legs, gone_at)
+            for call in renumbered(self._register, legs, rows, self.plan):
+                self._end(call, gone_at)
         shown = {leg.key for leg in legs}
         for key in self._register.legs():
             if key not in shown and not self._register.is_settled_since(key, asked_at):
@@ -300,15 +302,6 @@ class CallTracker:
             if outside is not None:
                 self._register.consults(call, outside)
         return call
-
-    def _drop_renumbered(self, legs: Sequence[Leg], at: datetime) -> None:
-        """After a restart of the PBX its numbers begin again: a number with another outside party is another call."""
-        for leg in legs:
-            call = self._register.by_number(leg.number)
-            if call is None or call.consults is not None or not call.outside_number:
-                continue
-            if leg.shows_outside and not leg.is_makecall and leg.party_number != call.outside_number:
-                self._end(call, at)
 
     def _end(self, call: LiveCall, at: datetime) -> None:
         self._register.forget(call)

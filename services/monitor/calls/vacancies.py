@@ -1,7 +1,7 @@
 """Calls without legs: is such a call over, or on its way to somebody else? Only the PBX knows; here stands what to ask.
 
-A call is asked about at once, then once a second as long as the PBX says that it lives. Where it will not say, a call
-that found no new leg within the grace is over.
+A call is asked about at once, soon again, then once a second as long as the PBX says that it lives. Where it will not
+say, a call that found no new leg within the grace is over.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from services.monitor.calls.numbering import NumberingPlan
     from services.monitor.calls.register import CallRegister
 
-_ASK_AGAIN = timedelta(seconds=1)
+_FIRST_ASK_AGAIN = timedelta(milliseconds=100)
+_LAST_ASK_AGAIN = timedelta(seconds=1)
 
 
 class Vacancies:
@@ -68,7 +69,7 @@ class Vacancies:
                 continue
             if is_first_answer:
                 self._register.touch(call)  # that it outlived its last leg must outlive a restart
-            call.ask_at = at + _ASK_AGAIN
+            call.ask_at = at + min(max(at - since, _FIRST_ASK_AGAIN), _LAST_ASK_AGAIN)
 
     def _lives(self, call: LiveCall, alive: dict[int, ActiveCall], plan: NumberingPlan) -> bool:
         """A call lives when one of its numbers does, or when the outside party is in a consultation of it now."""
