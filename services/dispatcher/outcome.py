@@ -52,9 +52,9 @@ ADVICE_BY_REASON: dict[Reason, str] = {
     Reason.CLIENT_ERROR: "it refuses the request: check the url and the format",
     Reason.SERVER_ERROR: "it fails inside: look at its log",
     Reason.INVALID_URL: "the url cannot be requested: correct it",
-    Reason.UNREADABLE: "the stored event cannot be read by this version: upgrade, then replay it",
+    Reason.UNREADABLE: "the stored event cannot be read by this version: upgrade",
     Reason.INTERNAL: "Switchhook itself failed: report the log line delivery.broken",
-    Reason.ENDPOINT_REMOVED: "it is no longer configured: configure it again under the same name, then replay",
+    Reason.ENDPOINT_REMOVED: "it is no longer configured: events from now on need it configured again",
 }
 
 # Answers that say "too much" or "not now": an early retry makes it worse.

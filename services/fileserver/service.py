@@ -8,9 +8,7 @@ import ssl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from aiohttp import web
 
@@ -76,7 +74,7 @@ class Fileserver:
         section = settings.fileserver
         keys = None if section.links == "open" else (link_key(settings),)
         access = Access(keys=keys, clock=clock)
-        downloads = Downloads(recordings_root(settings), access, metrics, stall=limits.stall)
+        downloads = Downloads(settings.storage_root, access, metrics, stall=limits.stall)
         return cls(parse_tcp(section.listen), downloads, metrics, tls=tls_context(section), limits=limits)
 
     async def run(self, health: ServiceHealth) -> None:
@@ -113,12 +111,6 @@ async def _start(site: web.TCPSite, listen: TcpAddress) -> None:
     except OSError as error:
         where = f"{listen.host or ''}:{listen.port}"
         raise AddressUnavailable(f"fileserver.listen: {where} cannot be listened on: {error.strerror}") from error
-
-
-def recordings_root(settings: Settings) -> Path:
-    """The folder that holds one folder of MP3 files per PBX."""
-    url = settings.storage.url
-    return settings.data_dir / "recordings" if url == "file:" else Path(unquote(urlsplit(url).path))
 
 
 def tls_context(section: FileserverSettings) -> ssl.SSLContext | None:

@@ -63,18 +63,19 @@ class CallLedger:
         self._followed_until = datetime.min.replace(tzinfo=UTC)
 
     async def kept(self, now: datetime) -> Kept:
-        """Reads what was kept, and drops what is too old to matter."""
-        oldest = (now - _PAST_LIFE).timestamp()
+        """Reads what was kept; drops what is older than any gap in which it could be asked for."""
+        until = await self._database.read("SELECT followed_until FROM watches WHERE pbx = ?", (self._pbx,))
+        followed_until = datetime.fromtimestamp(until[0][0], UTC) if until else None
+        oldest = ((followed_until or now) - _PAST_LIFE).timestamp()
         await self._database.write(
             [Statement("DELETE FROM past_calls WHERE pbx = ? AND ended_at < ?", (self._pbx, oldest))]
         )
         states = await self._database.read("SELECT state FROM live_calls WHERE pbx = ?", (self._pbx,))
         past = await self._database.read("SELECT arrived_at, number FROM past_calls WHERE pbx = ?", (self._pbx,))
-        until = await self._database.read("SELECT followed_until FROM watches WHERE pbx = ?", (self._pbx,))
         return Kept(
             calls=[memory.load(state) for (state,) in states],
             past=[CallKey(datetime.fromtimestamp(arrived_at, UTC), number) for arrived_at, number in past],
-            followed_until=datetime.fromtimestamp(until[0][0], UTC) if until else None,
+            followed_until=followed_until,
         )
 
     async def keep(self, tracker: CallTracker, followed_until: datetime | None) -> Sequence[Event]:

@@ -60,6 +60,7 @@ class Polls:
         self._changed = changed
         self._vacancy = asyncio.Event()
         self._failing: set[str] = set()
+        self._is_denied = False
 
     def look(self) -> None:
         """A call may have lost its last leg: see whether there is something to ask."""
@@ -74,6 +75,12 @@ class Polls:
             health.solved(f"{check} directory")
         else:
             health.problem(f"{check} directory", denied)
+        if (denied is not None) != self._is_denied:
+            self._is_denied = denied is not None
+            if denied is None:
+                log.info("pbx.directory_read", extra={"check": check})
+            else:
+                log.warning("pbx.directory_denied", extra={"check": check, "reason": denied})
 
     async def repair(self, followed_until: datetime | None) -> None:
         """The truth after a gap: the legs that there are now, and what the call log has of the time before.

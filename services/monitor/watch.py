@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 _FIRST_PAUSE = timedelta(milliseconds=250)
 _LONGEST_PAUSE = timedelta(seconds=30)
-_GATHERED_FOR = 0.002  # seconds; frames that come together are kept by one unit, which costs as much as one frame's
+_KEPT_AT_MOST_EVERY = 0.005  # seconds; frames that come close together are kept by one unit, which costs no more
 _KEPT_AT_LEAST_EVERY = 5.0  # seconds; so old may the kept moment be until which the PBX was followed
 
 
@@ -88,11 +88,14 @@ class PbxWatch:
             tasks.create_task(self._follow(health, connected))
 
     async def _keep(self) -> None:
+        loop = asyncio.get_running_loop()
+        kept_at = 0.0
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_KEPT_AT_LEAST_EVERY):
                     await self._stirred.wait()
-                await asyncio.sleep(_GATHERED_FOR)
+                await asyncio.sleep(kept_at + _KEPT_AT_MOST_EVERY - loop.time())
+            kept_at = loop.time()
             self._stirred.clear()
             if self._is_followed:
                 self._followed_until = self._clock()

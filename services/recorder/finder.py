@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _YOUNG = timedelta(seconds=60)
 _SLOWEST = timedelta(seconds=15)
 _SLOWING = 1.5
-_RIGHT = "recordings can be read only with the role System Owner of a real department (not of the default one)"
+_RIGHT = "recordings can be read only with the role System Owner of a real department, not 'System Wide'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

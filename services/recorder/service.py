@@ -21,7 +21,7 @@ from services.recorder.metrics import RecorderMetrics
 from services.recorder.retention import Retention
 from services.recorder.settlement import Settlement
 from services.recorder.source import RecordingSource
-from services.recorder.store import Store, recordings_root
+from services.recorder.store import Store
 from services.recorder.transcoder import Transcoder, end_leftovers, find_ffmpeg
 from services.recorder.trouble import Trouble
 from switchhook.errors import StorageError
@@ -102,7 +102,7 @@ class Recorder:
     async def _work(self, parts: _Parts) -> None:
         # Absolute: by this path, and no other of the same name, leftover conversions are found.
         work_dir = await asyncio.to_thread((self._settings.data_dir / "recorder-work").resolve)
-        store = Store(recordings_root(self._settings))
+        store = Store(self._settings.storage_root)
         await asyncio.to_thread(_prepare, work_dir, store)
         catalog = Catalog(parts.database)
         section, clock = self._section, self._clock
@@ -153,13 +153,13 @@ class Recorder:
             workshop,
             settlement,
             catalog=catalog,
-            trouble=Trouble(f"pbx.{pbx}.download", health=health, clock=clock),
+            trouble=Trouble(f"pbx {pbx} download", health=health, clock=clock),
             patience=_patience(section),
             clock=clock,
         )
         tools = FinderTools(
             catalog=catalog,
-            trouble=Trouble(f"pbx.{pbx}.recordings", health=health, clock=clock),
+            trouble=Trouble(f"pbx {pbx} recordings", health=health, clock=clock),
             metrics=self._metrics,
             clock=clock,
         )
@@ -237,7 +237,7 @@ def _session(pbx: PbxSettings, data_dir: Path, clock: Clock) -> PbxSession:
 
 
 def _publisher(sink: str, parts: _Parts) -> Publisher:
-    check = f"sink.{sink}"
+    check = f"sink {sink}"
 
     def on_state(problem: str | None) -> None:
         if problem is None:

@@ -12,17 +12,16 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from services.recorder.mp3 import measure, tag
 from switchhook.events import RecordingFile
 from switchhook.links import RecordingName, recording_path
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from services.recorder.matching import AwaitedLink
-    from switchhook.settings import Settings
 
 TOLERANCE = timedelta(milliseconds=100)
 """By which the length of an MP3 may differ from its source's."""
@@ -37,12 +36,6 @@ class WrongDuration:
     """The MP3 is not as long as what was recorded, or is no MP3."""
 
     detail: str
-
-
-def recordings_root(settings: Settings) -> Path:
-    """The folder that holds one folder of MP3 files per PBX."""
-    url = settings.storage.url
-    return settings.data_dir / "recordings" if url == "file:" else Path(unquote(urlsplit(url).path))
 
 
 class Store:

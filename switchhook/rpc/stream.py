@@ -144,4 +144,6 @@ async def _sentence(call: Call) -> str:
     code = await call.code()
     if code is grpc.StatusCode.OK:
         return "it closed the stream"
+    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.CANCELLED):
+        return f"the connection broke ({await call.details()})"
     return f"{code.name}: {await call.details()}"

@@ -87,10 +87,12 @@ class MonitorSettings(Section):
         default=(), description="Where events are published; empty: the dispatcher and the recorder of this process."
     )
     active_calls_interval: Duration = Field(
-        default=timedelta(seconds=1), description="Between snapshots of the PBX's calls while there are calls."
+        default=timedelta(seconds=1),
+        description="Between looks at the PBX's active calls, where queues or IVRs are hidden from the API client.",
     )
     idle_interval: Duration = Field(
-        default=timedelta(seconds=15), description="Between snapshots while there is no call."
+        default=timedelta(seconds=15),
+        description="Between snapshots of all legs, which find what the websocket did not tell.",
     )
     directory_interval: Duration = Field(
         default=timedelta(minutes=10), description="Between readings of the PBX's extensions, queues and rules."

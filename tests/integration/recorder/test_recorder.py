@@ -258,7 +258,7 @@ async def test_without_the_right_jobs_wait_and_health_says_which(data_dir: Path)
         recorder_running(settings) as running,
     ):
         final = await played(pbx, running)
-        await eventually(lambda: "System Owner" in running.problems.get("pbx.main.recordings", ""), within=PATIENCE)
+        await eventually(lambda: "System Owner" in running.problems.get("pbx main recordings", ""), within=PATIENCE)
         await asyncio.sleep(1.2)  # longer than a recording is waited for: it must not be told absent
         assert sink.of(final) == []
         pbx.fault("no-recordings-right", on=False)
