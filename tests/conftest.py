@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.cluster import Cluster
+
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
 # A loaded machine is slow, which is no fault of what is tested.
@@ -21,3 +25,32 @@ def data_dir(tmp_path: Path) -> Path:
     path = tmp_path / "data"
     path.mkdir()
     return path
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A running PostgreSQL, one for each process of the test run."""
+    cluster = Cluster()
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Each engine behind `Database`, by name."""
+    return str(request.param)
+
+
+@pytest.fixture
+async def database_url(engine: str, request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """The `[database] url` of an empty database."""
+    if engine == "sqlite":
+        yield "sqlite:"
+        return
+    cluster: Cluster = request.getfixturevalue("cluster")
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    yield await cluster.create(name)
+    await cluster.drop(name)

@@ -32,7 +32,7 @@ _INSERT_CALL = (
     "INSERT INTO calls (pbx, call_id, event_id, accepted_at, payload) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT DO NOTHING RETURNING call_id"
 )
-_INSERT_JOB = "INSERT INTO jobs (pbx, call_id, link, user) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_INSERT_JOB = 'INSERT INTO jobs (pbx, call_id, link, "user") VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING'
 _SETTLE_JOB = (
     "UPDATE jobs SET status = ?, reason = ?, settled_at = ?"
     " WHERE pbx = ? AND call_id = ? AND link = ? AND status = 'waiting'"

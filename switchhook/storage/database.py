@@ -20,7 +20,9 @@ class Statement:
 
 
 class Database(Protocol):
-    """One service's own tables."""
+    """One service's own tables. `is_shared`: other processes may write them at the same time."""
+
+    is_shared: bool
 
     async def write(self, statements: Sequence[Statement]) -> list[list[Row]]:
         """Run the statements as one atomic unit; give each statement's rows (those of `RETURNING`).

@@ -1,7 +1,8 @@
 """Numbered SQL files, applied once each, in order, and remembered with their checksum.
 
-`NNNN_what_it_does.sql`, counted from 0001. A file is never changed once it was released: an applied file that differs
-is refused, and so is a database that was migrated further than this version knows.
+`NNNN_what_it_does.sql`, counted from 0001, in words that `dialect` translates; where that is not enough, one file per
+engine: `NNNN_what_it_does.sqlite.sql` and `.postgres.sql`. A file is never changed once it was released: an applied
+file that differs is refused, and so is a database that was migrated further than this version knows.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from switchhook.errors import SchemaMismatch, StorageBroken
 from switchhook.storage.group_commit import translated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from importlib.resources.abc import Traversable
 
-_FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
+    from switchhook.storage.dialect import Engine
 
-_APPLIED_TABLE = """
+_FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)(?:\.(sqlite|postgres))?\.sql")
+
+APPLIED_TABLE = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
     service TEXT NOT NULL,
     number INTEGER NOT NULL,
@@ -35,11 +38,12 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
-    """One file's content."""
+    """One file's content; `engine` is None when every engine takes it."""
 
     number: int
     name: str
     sql: str
+    engine: Engine | None = None
 
     @property
     def checksum(self) -> str:
@@ -47,13 +51,16 @@ class Migration:
         return hashlib.sha256("\n".join(self.sql.splitlines()).encode()).hexdigest()
 
 
-def read_migrations(folder: Traversable) -> list[Migration]:
-    """The folder's migrations in order. Raises `SchemaMismatch` when two files have one number."""
+def read_migrations(folder: Traversable, engine: Engine) -> list[Migration]:
+    """The engine's migrations in the folder, in order. Raises `SchemaMismatch` when two have one number."""
     migrations = []
     for file in folder.iterdir():
         match = _FILE_NAME.fullmatch(file.name)
-        if match is not None:
-            migrations.append(Migration(number=int(match[1]), name=match[2], sql=file.read_text(encoding="utf-8")))
+        if match is None or match[3] not in {None, engine}:
+            continue
+        only = None if match[3] is None else engine
+        sql = file.read_text(encoding="utf-8")
+        migrations.append(Migration(number=int(match[1]), name=match[2], sql=sql, engine=only))
     migrations.sort(key=lambda migration: migration.number)
     numbers = [migration.number for migration in migrations]
     if len(set(numbers)) != len(numbers):
@@ -67,11 +74,11 @@ def migrate(connection: sqlite3.Connection, service: str, migrations: Sequence[M
     Raises `SchemaMismatch`; then nothing more was changed.
     """
     try:
-        connection.execute(_APPLIED_TABLE)
+        connection.execute(APPLIED_TABLE)
         rows = connection.execute(
             "SELECT number, name, checksum FROM schema_migrations WHERE service = ? ORDER BY number", (service,)
         ).fetchall()
-        missing = _missing(service, migrations, {number: (name, checksum) for number, name, checksum in rows})
+        missing = missing_migrations(service, migrations, {number: (name, checksum) for number, name, checksum in rows})
         for migration in missing:
             _apply(connection, service, migration)
     except sqlite3.Error as error:
@@ -79,7 +86,10 @@ def migrate(connection: sqlite3.Connection, service: str, migrations: Sequence[M
     return missing
 
 
-def _missing(service: str, migrations: Sequence[Migration], applied: dict[int, tuple[str, str]]) -> list[Migration]:
+def missing_migrations(
+    service: str, migrations: Sequence[Migration], applied: Mapping[int, tuple[str, str]]
+) -> list[Migration]:
+    """What is to be applied, given the (name, checksum) of what was. Raises `SchemaMismatch`."""
     known = {migration.number: migration for migration in migrations}
     for number, (name, checksum) in applied.items():
         if number not in known:

@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from switchhook.errors import StorageBroken
+from switchhook.storage.dialect import Engine
 from switchhook.storage.migrations import Migration, migrate, read_migrations
 from switchhook.storage.sqlite import SqliteDatabase, connect, lock_file
 
@@ -21,16 +22,32 @@ _OUTBOX = "outbox"  # the name under which its one migration, number 0, is remem
 
 
 async def open_database(
-    url: str, *, data_dir: Path, service: str, migrations: Traversable, include_outbox: bool = False
+    url: str,
+    *,
+    data_dir: Path,
+    service: str,
+    migrations: Traversable,
+    include_outbox: bool = False,
+    allow_replicas: bool = False,
 ) -> Database:
     """The service's own database, migrated to this version.
 
-    Raises `StorageInUse` when another process has it open, `SchemaMismatch` and `StorageBroken`.
+    `allow_replicas`: other processes may have it open too, where the engine can (PostgreSQL). Raises `StorageInUse`
+    when another process has it to itself, `SchemaMismatch` and `StorageBroken`.
     """
-    if url != "sqlite:":
-        raise StorageBroken(f"database.url {url.partition(':')[0]}: is not available in this version; use sqlite:")
+    engine = _engine(url)
+    by_owner = _by_owner(service, migrations, engine, include_outbox=include_outbox)
+    if engine is Engine.POSTGRES:
+        # Loaded when it is asked for: most installations have no PostgreSQL.
+        from switchhook.storage.postgres import open_postgres  # noqa: PLC0415
+        from switchhook.storage.postgres_connection import Access  # noqa: PLC0415
+        from switchhook.storage.postgres_schema import migrate_postgres  # noqa: PLC0415
+
+        access = Access(url, service, has_owner=not allow_replicas)
+        await migrate_postgres(access, by_owner)
+        return await open_postgres(access)
     path = data_dir / f"{service}.sqlite3"
-    lock = await asyncio.to_thread(_prepare, path, service, migrations, include_outbox)
+    lock, _ = await asyncio.to_thread(_prepare, path, by_owner)
     try:
         return SqliteDatabase(path, lock)
     except BaseException:
@@ -38,7 +55,42 @@ async def open_database(
         raise
 
 
-def _prepare(path: Path, service: str, migrations: Traversable, include_outbox: bool) -> ExitStack:
+async def migrate_database(
+    url: str, *, data_dir: Path, service: str, migrations: Traversable, include_outbox: bool = False
+) -> list[str]:
+    """Bring the service's tables up to date; names what was applied, such as `monitor/0001_calls`.
+
+    Raises `StorageInUse`, `SchemaMismatch` and `StorageBroken`.
+    """
+    engine = _engine(url)
+    by_owner = _by_owner(service, migrations, engine, include_outbox=include_outbox)
+    if engine is Engine.POSTGRES:
+        from switchhook.storage.postgres_connection import Access  # noqa: PLC0415
+        from switchhook.storage.postgres_schema import migrate_postgres  # noqa: PLC0415
+
+        applied = await migrate_postgres(Access(url, service, has_owner=False), by_owner)
+    else:
+        lock, applied = await asyncio.to_thread(_prepare, data_dir / f"{service}.sqlite3", by_owner)
+        lock.close()
+    return [f"{owner}/{each.number:04}_{each.name}" for owner, new in applied.items() for each in new]
+
+
+def _engine(url: str) -> Engine:
+    scheme = url.partition(":")[0]
+    if scheme in {"postgresql", "postgres"}:
+        return Engine.POSTGRES
+    if url != "sqlite:":
+        raise StorageBroken(f"database.url {scheme}: is not known; use sqlite: or postgresql://")
+    return Engine.SQLITE
+
+
+def _by_owner(service: str, folder: Traversable, engine: Engine, *, include_outbox: bool) -> dict[str, list[Migration]]:
+    by_owner = {_OUTBOX: [_outbox_migration()]} if include_outbox else {}
+    by_owner[service] = read_migrations(folder, engine)
+    return by_owner
+
+
+def _prepare(path: Path, by_owner: dict[str, list[Migration]]) -> tuple[ExitStack, dict[str, list[Migration]]]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -49,12 +101,10 @@ def _prepare(path: Path, service: str, migrations: Traversable, include_outbox: 
         path.touch(mode=0o600)
         connection = connect(path)
         try:
-            if include_outbox:
-                migrate(connection, _OUTBOX, [_outbox_migration()])
-            migrate(connection, service, read_migrations(migrations))
+            applied = {owner: migrate(connection, owner, migrations) for owner, migrations in by_owner.items()}
         finally:
             connection.close()
-        return stack.pop_all()
+        return stack.pop_all(), applied
 
 
 def _outbox_migration() -> Migration:

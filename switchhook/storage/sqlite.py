@@ -33,6 +33,8 @@ _Question = tuple[str, Sequence[object]]
 class SqliteDatabase:
     """One open file. Build it on the event loop, by `open_database`."""
 
+    is_shared = False
+
     def __init__(self, path: Path, lock: ExitStack) -> None:
         """Takes over `lock`, which is released when the database is closed."""
         self._lock = lock

@@ -1,4 +1,4 @@
-"""A database of each engine; there is one engine so far."""
+"""A database of each engine."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def migrations(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def opened(data_dir: Path, migrations: Path) -> Open:
+def opened(database_url: str, data_dir: Path, migrations: Path) -> Open:
     """Opens the same database, again and again."""
 
     @asynccontextmanager
     async def open_it() -> AsyncIterator[Database]:
         database = await open_database(
-            "sqlite:", data_dir=data_dir, service="notes", migrations=migrations, include_outbox=True
+            database_url, data_dir=data_dir, service="notes", migrations=migrations, include_outbox=True
         )
         try:
             yield database

@@ -35,19 +35,31 @@ async def test_files_that_are_no_migrations_are_left_alone(opened: Open, migrati
 
 async def test_a_file_that_fails_leaves_nothing_of_itself(opened: Open, migrations: Path) -> None:
     (migrations / "0002_broken.sql").write_text("CREATE TABLE half (id INTEGER);\nINSERT INTO nowhere VALUES (1);\n")
-    with pytest.raises(StorageBroken, match=r"0002 \(broken\) failed: no such table: nowhere"):
+    with pytest.raises(StorageBroken, match=r"0002 \(broken\) failed: .*nowhere"):
         await applied(opened)
     (migrations / "0002_broken.sql").unlink()
     async with opened() as database:
-        assert await database.read("SELECT name FROM sqlite_master WHERE name = 'half'") == []
+        with pytest.raises(StorageBroken, match="half"):
+            await database.read("SELECT * FROM half")
 
 
-async def test_a_trigger_is_one_statement(opened: Open, migrations: Path) -> None:
-    (migrations / "0002_trigger.sql").write_text(
+async def test_a_trigger_is_one_statement_and_each_engine_may_have_a_file_of_its_own(
+    opened: Open, migrations: Path
+) -> None:
+    (migrations / "0002_trigger.sqlite.sql").write_text(
         "CREATE TRIGGER shout AFTER INSERT ON notes BEGIN\n"
         "    UPDATE notes SET name = upper(name) WHERE id = new.id;\n"
         "    UPDATE notes SET content = x'00' WHERE id = new.id; -- a comment; with a semicolon\n"
         "END;\n"
+    )
+    (migrations / "0002_trigger.postgres.sql").write_text(
+        "CREATE FUNCTION shout() RETURNS trigger LANGUAGE plpgsql AS $$\n"
+        "BEGIN\n"
+        "    UPDATE notes SET name = upper(name) WHERE id = new.id;\n"
+        "    UPDATE notes SET content = '\\x00' WHERE id = new.id; -- a comment; with a semicolon\n"
+        "    RETURN new;\n"
+        "END $$;\n"
+        "CREATE TRIGGER shout AFTER INSERT ON notes FOR EACH ROW EXECUTE FUNCTION shout();\n"
     )
     async with opened() as database:
         await database.write([Statement("INSERT INTO notes (name) VALUES ('a')")])
@@ -107,6 +119,6 @@ async def test_a_file_that_is_no_database_is_named(data_dir: Path, migrations: P
         await open_database("sqlite:", data_dir=data_dir, service="notes", migrations=migrations)
 
 
-async def test_an_engine_that_is_not_there_yet_is_named(data_dir: Path, migrations: Path) -> None:
-    with pytest.raises(StorageBroken, match="postgresql: is not available in this version"):
-        await open_database("postgresql://u:p@h/d", data_dir=data_dir, service="notes", migrations=migrations)
+async def test_an_engine_that_is_not_known_is_named(data_dir: Path, migrations: Path) -> None:
+    with pytest.raises(StorageBroken, match="mysql: is not known"):
+        await open_database("mysql://u:p@h/d", data_dir=data_dir, service="notes", migrations=migrations)
