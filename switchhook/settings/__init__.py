@@ -9,6 +9,7 @@ from switchhook.settings.load import load_settings
 from switchhook.settings.masked import mask_address, masked
 from switchhook.settings.risks import risks
 from switchhook.settings.sections import (
+    DEADLINES,
     AdminSettings,
     DatabaseSettings,
     DispatcherSettings,
@@ -22,6 +23,7 @@ from switchhook.settings.sections import (
 from switchhook.settings.sources import EndpointSettings, EventName, PbxSettings
 
 __all__ = [
+    "DEADLINES",
     "AdminSettings",
     "DatabaseSettings",
     "DispatcherSettings",

@@ -63,7 +63,8 @@ def _sink(written: str) -> str:
     return _tcp_or_unix(written)
 
 
-def _web_address(written: str) -> str:
+def parse_web_address(written: str) -> str:
+    """The text itself when it is an http or https address; raises ValueError with a sentence."""
     try:
         parts = urlsplit(written)
         _ = parts.port  # raises when it is not a number
@@ -79,7 +80,7 @@ def _web_address(written: str) -> str:
 
 
 def _web_base(written: str) -> str:
-    parts = urlsplit(_web_address(written))
+    parts = urlsplit(parse_web_address(written))
     if parts.query or parts.fragment or parts.username:
         raise ValueError("must be a plain address without ?query, #fragment or user name")
     return written.rstrip("/")
@@ -88,5 +89,5 @@ def _web_base(written: str) -> str:
 Listen = Annotated[str, AfterValidator(_tcp)]
 RpcListen = Annotated[str, AfterValidator(_tcp_or_unix)]
 Sink = Annotated[str, AfterValidator(_sink)]
-WebAddress = Annotated[str, AfterValidator(_web_address)]
+WebAddress = Annotated[str, AfterValidator(parse_web_address)]
 WebBase = Annotated[str, AfterValidator(_web_base)]

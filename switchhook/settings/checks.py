@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from switchhook.settings.access import access_checks
 from switchhook.settings.problems import problem, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_NEW_EVENTS = {"ringing_stopped", "completed"}  # which the old formats have no word for
 _SHORTEST_LINK_SECRET = 16
+_SHORTEST_TOKEN = 16
 
 
 def cross_checks(raw: dict[str, Any]) -> Iterator[str]:
@@ -26,7 +29,10 @@ def cross_checks(raw: dict[str, Any]) -> Iterator[str]:
         yield from _api_client(entry, f"pbx[{place}]")
     for place, entry in enumerate(endpoint):
         yield from _filters(entry, f"endpoint[{place}]", names)
+        yield from access_checks(entry, f"endpoint[{place}]")
+    yield from _operator(raw.get("dispatcher", {}), [str(entry["name"]) for entry in endpoint if "name" in entry])
     yield from _fileserver(raw.get("fileserver", {}))
+    yield from _admin(raw.get("admin", {}))
 
 
 def _names_used_twice(table: str, entries: list[dict[str, Any]]) -> Iterator[str]:
@@ -64,8 +70,47 @@ def _filters(entry: dict[str, Any], path: str, pbx_names: list[str]) -> Iterator
     for place, name in enumerate(chosen if isinstance(chosen, list) else []):
         if name not in pbx_names:
             yield problem(f"{path}.pbx[{place}]", f'"{name}" is an {unknown(str(name), pbx_names, what="PBX")}')
-    if entry.get("titles") and entry.get("format") == "post":
-        yield problem(f"{path}.titles", 'only format "get" has titles: remove them')
+    yield from _format(entry, path)
+
+
+def _format(entry: dict[str, Any], path: str) -> Iterator[str]:
+    """Keys that the endpoint's format does not have, or lacks."""
+    written = entry.get("format")
+    if entry.get("titles") and written not in {"get", "template"}:
+        yield problem(f"{path}.titles", 'only the formats "get" and "template" have titles: remove them')
+    if "content_mode" in entry and written != "cloudevents":
+        yield problem(f"{path}.content_mode", 'only the format "cloudevents" has one: remove it')
+    if "template" in entry and written != "template":
+        yield problem(f"{path}.template", 'only the format "template" has one: remove it, or change the format')
+    if written == "template":
+        yield from _template(entry, f"{path}.template")
+    if written in {"get", "post"}:
+        chosen = entry.get("events", [])
+        for place, name in enumerate(chosen if isinstance(chosen, list) else []):
+            if name in _NEW_EVENTS:
+                yield problem(f"{path}.events[{place}]", f'the format "{written}" has no word for it: remove it')
+        return
+    for key in ("recording_details", "blind_transfer_end"):
+        if entry.get(key):
+            yield problem(f"{path}.{key}", 'the formats "get" and "post" alone need it: remove it')
+
+
+def _template(entry: dict[str, Any], path: str) -> Iterator[str]:
+    template = entry.get("template")
+    if template is None:
+        yield problem(path, 'is missing: the format "template" needs a table [endpoint.template] with a body')
+    elif isinstance(template, dict):
+        has_body = bool(template.get("body") or template.get("body_file"))
+        if template.get("method") == "GET" and has_body:
+            yield problem(f"{path}.body", "a GET has none: remove it, or choose another method")
+        if template.get("method", "POST") in {"POST", "PUT", "PATCH"} and not has_body:
+            yield problem(f"{path}.body", "is missing: give body or body_file")
+
+
+def _operator(table: dict[str, Any], names: list[str]) -> Iterator[str]:
+    name = table.get("operator_endpoint")
+    if isinstance(name, str) and name not in names:
+        yield problem("dispatcher.operator_endpoint", f'"{name}" is an {unknown(name, names, what="endpoint")}')
 
 
 def _fileserver(table: dict[str, Any]) -> Iterator[str]:
@@ -77,3 +122,9 @@ def _fileserver(table: dict[str, Any]) -> Iterator[str]:
     secret = table.get("link_secret")
     if isinstance(secret, str) and len(secret) < _SHORTEST_LINK_SECRET:
         yield problem("fileserver.link_secret", f"must have at least {_SHORTEST_LINK_SECRET} characters")
+
+
+def _admin(table: dict[str, Any]) -> Iterator[str]:
+    token = table.get("token")
+    if isinstance(token, str) and (len(token) < _SHORTEST_TOKEN or not token.isascii() or not token.isprintable()):
+        yield problem("admin.token", f"must be at least {_SHORTEST_TOKEN} printable ASCII characters")

@@ -52,5 +52,11 @@ def _positive(duration: timedelta) -> timedelta:
     return duration
 
 
+def _deadline(written: object) -> timedelta | None:
+    return None if written is None or written == "never" else _positive(parse_duration(written))
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(_positive)]
 DurationOrZero = Annotated[timedelta, BeforeValidator(parse_duration)]
+# None is written `never`.
+Deadline = Annotated[timedelta | None, BeforeValidator(_deadline)]

@@ -13,7 +13,7 @@ import tomllib
 from typing import TYPE_CHECKING, Any
 
 from switchhook.settings.problems import join_path, later_key, problem
-from switchhook.settings.section import Section, entry_of, is_list, is_mapping, table_of
+from switchhook.settings.section import Section, entry_of, inner_table_of, is_list, is_mapping, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -110,6 +110,8 @@ def _set_key(
     here = f"{path}.{key}" if path else key
     _override_other_form(table, key, path, origins)
     if rest:
+        if (inner_table := inner_table_of(annotation)) is not None:
+            return _set_key(table.setdefault(key, {}), rest, written, model=inner_table, path=here, origins=origins)
         if len(rest) > 1 or not is_mapping(annotation):
             raise KeyError
         mapping = table.setdefault(key, {})
@@ -128,7 +130,11 @@ def _override_other_form(table: dict[str, Any], key: str, path: str, origins: Ma
 
 
 def _read_value(written: str, annotation: Any) -> object:
-    if is_mapping(annotation) or (is_list(annotation) and written.lstrip().startswith("[")):
+    if (
+        is_mapping(annotation)
+        or inner_table_of(annotation)
+        or (is_list(annotation) and written.lstrip().startswith("["))
+    ):
         try:
             return tomllib.loads(f"value = {written}")["value"]
         except tomllib.TOMLDecodeError as error:

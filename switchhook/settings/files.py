@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from switchhook.settings.problems import problem
+from switchhook.settings.section import is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from switchhook.settings.section import Section
 
-_READ_LATER = ("ca_file", "tls_cert", "tls_key")
+_READ_LATER = ("ca_file", "client_cert", "client_key", "tls_cert", "tls_key")
 
 
 def resolve_paths(table: dict[str, Any], model: type[Section], folder: Path) -> None:
@@ -25,7 +26,7 @@ def resolve_paths(table: dict[str, Any], model: type[Section], folder: Path) -> 
 
 
 def read_files(table: dict[str, Any], model: type[Section], path: str) -> Iterator[str]:
-    """Read the secrets of one table from their files and look at the other files it names; yields the problems."""
+    """Read what one table has in files, secrets above all, and look at its other files; yields the problems."""
     for key in model.secret_keys():
         place = table.get(f"{key}_file")
         if not isinstance(place, str):
@@ -34,13 +35,13 @@ def read_files(table: dict[str, Any], model: type[Section], path: str) -> Iterat
             yield problem(f"{path}.{key}", f"is given twice: remove {key} or {key}_file")
             continue
         try:
-            secret = Path(place).read_text(encoding="utf-8").strip()
+            text = Path(place).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             yield problem(f"{path}.{key}_file", f"cannot read {place}: {_why(error)}")
             continue
-        if not secret:
-            yield problem(f"{path}.{key}_file", f"{place} is empty: write the secret into it")
-        table[key] = secret
+        if not text.strip():
+            yield problem(f"{path}.{key}_file", f"{place} is empty: write the {key.replace('_', ' ')} into it")
+        table[key] = text.strip() if is_secret(model.model_fields[key].annotation) else text
     for key in _READ_LATER:
         place = table.get(key)
         if key in model.model_fields and isinstance(place, str) and not _is_readable(place):

@@ -14,7 +14,7 @@ from switchhook.settings.checks import cross_checks
 from switchhook.settings.environment import apply_environment
 from switchhook.settings.files import read_files, resolve_paths
 from switchhook.settings.problems import join_path, problem, problems_of, unknown
-from switchhook.settings.section import Section, entry_of, table_of
+from switchhook.settings.section import Section, entry_of, inner_table_of, table_of
 from switchhook.settings.sections import Settings
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
     problems += refused
     folder = path.parent.absolute() if path else Path.cwd()
     resolve_paths(raw, Settings, folder)
-    for where, _, model, table in _tables(raw):
+    for where, model, table in _tables_and_inner_ones(raw):
         resolve_paths(table, model, folder)
         problems += read_files(table, model, where)
     problems += _wrong_keys(raw)
@@ -85,6 +85,16 @@ def _tables(raw: dict[str, Any]) -> Iterator[tuple[str, str, type[Section], dict
         elif (entry := entry_of(field.annotation)) is not None:
             for place, keys in enumerate(raw.get(name, [])):
                 yield join_path(name, place), name, entry, keys
+
+
+def _tables_and_inner_ones(raw: dict[str, Any]) -> Iterator[tuple[str, type[Section], dict[str, Any]]]:
+    """Every table that is there, and the tables within it: the path, the model and the keys of each."""
+    for where, _, model, table in _tables(raw):
+        yield where, model, table
+        for key, field in model.model_fields.items():
+            inner, keys = inner_table_of(field.annotation), table.get(key)
+            if inner is not None and isinstance(keys, dict):
+                yield join_path(where, key), inner, keys
 
 
 def _wrong_keys(raw: dict[str, Any]) -> Iterator[str]:

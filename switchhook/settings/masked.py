@@ -46,6 +46,12 @@ def _lines(settings: Settings) -> Iterator[str]:
 
 
 def _keys(section: Section) -> Iterator[str]:
+    for key, value in _shown(section):
+        yield f"{key} = {toml_value(value)}"
+
+
+def _shown(section: Section) -> Iterator[tuple[str, object]]:
+    """The keys that have a value which does not stand in a file."""
     for key in type(section).model_fields:
         value = getattr(section, key)
         in_file = key in section.secret_keys() and getattr(section, f"{key}_file") is not None
@@ -53,7 +59,7 @@ def _keys(section: Section) -> Iterator[str]:
             continue
         if isinstance(value, str) and "://" in value:
             value = mask_address(value)
-        yield f"{key} = {toml_value(value)}"
+        yield key, dict(_shown(value)) if isinstance(value, Section) else value
 
 
 def mask_address(address: str) -> str:
@@ -71,8 +77,8 @@ def toml_value(value: object) -> str:
     match value:
         case SecretStr():
             return f'"{STARS}"'
-        case bool():
-            return "true" if value else "false"
+        case None | bool():  # a deadline may be None
+            return '"never"' if value is None else str(value).lower()
         case int() | float():
             return str(value)
         case timedelta():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
+from switchhook.settings.section import inner_table_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -14,12 +16,7 @@ if TYPE_CHECKING:
     from switchhook.settings.section import Section
 
 _LATER_KEYS = {
-    "endpoint.secret": "signatures are not available in this version: remove this key",
-    "endpoint.secret_file": "signatures are not available in this version: remove this key",
-    "endpoint.deadlines": "deadlines are not available in this version: remove this key",
-    "dispatcher.deadlines": "deadlines are not available in this version: remove this key",
     "recorder.folder": 'recordings from a folder are not available in this version: remove this key, source is "xapi"',
-    "admin.token_file": "the admin API is not available in this version: remove this key",
 }
 
 _SENTENCES = {
@@ -73,8 +70,7 @@ def problems_of(error: ValidationError, *, model: type[Section], path: str, tabl
         if _follows_from_another(detail, details):
             continue
         steps = [step for step in detail["loc"] if step != "[key]"]
-        key = str(steps[0]) if steps else ""
-        sentence = _later_or_unknown(table, key, model) if _is_unknown(detail) else _sentence(detail)
+        sentence = _later_or_unknown(table, steps, model) if _is_unknown(detail) else _sentence(detail)
         yield problem(".".join(filter(None, (path, join_path(*steps)))), sentence)
 
 
@@ -95,7 +91,10 @@ def _is_unknown(detail: ErrorDetails) -> bool:
     return detail["type"] == "extra_forbidden"
 
 
-def _later_or_unknown(table: str, key: str, model: type[Section]) -> str:
+def _later_or_unknown(table: str, steps: Sequence[str | int], model: type[Section]) -> str:
+    *outer, key = map(str, steps)
+    for step in outer:
+        model = inner_table_of(model.model_fields[step].annotation) or model
     return later_key(table, key) or unknown(key, model.model_fields)
 
 

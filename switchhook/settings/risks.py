@@ -23,15 +23,23 @@ def risks(settings: Settings) -> Iterator[str]:
     for place, pbx in enumerate(settings.pbx):
         if _is_open_http(pbx.url):
             yield f"pbx[{place}].url: is http, so the client secret travels unencrypted: use https"
-    for place, endpoint in enumerate(settings.endpoint):
-        if _is_open_http(endpoint.url):
-            yield f"endpoint[{place}].url: is http, so calls are told unencrypted: use https"
+    yield from _endpoint_risks(settings)
     yield from _link_risks(settings)
     yield from _retry_risks(settings)
     if not parse_tcp(settings.admin.listen).is_loopback:
         yield "admin.listen: health and metrics are open to every machine that reaches this address"
+        if settings.admin.token is not None:
+            yield "admin.listen: the admin API's token travels unencrypted: put a proxy with https in front"
     if settings.telemetry.log_numbers:
         yield "telemetry.log_numbers: logs carry whole phone numbers"
+
+
+def _endpoint_risks(settings: Settings) -> Iterator[str]:
+    for place, endpoint in enumerate(settings.endpoint):
+        if _is_open_http(endpoint.url):
+            yield f"endpoint[{place}].url: is http, so calls are told unencrypted: use https"
+        if endpoint.format in {"standard", "cloudevents"} and not endpoint.secret:
+            yield f"endpoint[{place}].secret: is unset, so the receiver cannot tell your webhooks from forged ones"
 
 
 def _link_risks(settings: Settings) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
@@ -32,6 +32,13 @@ def entry_of(annotation: Any) -> type[Section] | None:
     return table_of(get_args(annotation)[0]) if get_origin(annotation) is tuple else None
 
 
+def inner_table_of(annotation: Any) -> type[Section] | None:
+    """The section that a table within an entry holds, where it may be left out; else None."""
+    if get_origin(annotation) not in {Union, types.UnionType}:
+        return None
+    return next(filter(None, map(table_of, _choices(annotation))), None)
+
+
 def is_list(annotation: Any) -> bool:
     """True for a type that is written as a list of plain values."""
     return any(get_origin(choice) is tuple for choice in _choices(annotation)) and entry_of(annotation) is None
@@ -43,8 +50,15 @@ def is_mapping(annotation: Any) -> bool:
 
 
 def is_secret(annotation: Any) -> bool:
-    """True for a type that must never be printed."""
-    return any(choice is SecretStr for choice in _choices(annotation))
+    """True for a type that must never be printed, or a list of it."""
+    return any(
+        _plain(choice) is SecretStr or (get_origin(choice) is tuple and is_secret(_plain(get_args(choice)[0])))
+        for choice in _choices(annotation)
+    )
+
+
+def _plain(annotation: Any) -> Any:
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 def _choices(annotation: Any) -> Iterator[Any]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import time, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from switchhook.settings.addresses import Listen, RpcListen, Sink, WebBase
-from switchhook.settings.durations import Duration, DurationOrZero
+from switchhook.settings.durations import Deadline, Duration, DurationOrZero
 from switchhook.settings.section import Section
-from switchhook.settings.sources import EndpointSettings, PbxSettings
+from switchhook.settings.sources import EndpointSettings, EventName, PbxSettings
 
 RETRY_SCHEDULE = (
     timedelta(seconds=5),
@@ -26,12 +26,29 @@ RETRY_SCHEDULE = (
     timedelta(hours=24),
 )
 
+DEADLINES: dict[EventName, timedelta | None] = {
+    "ringing": timedelta(seconds=60),
+    "dialing": timedelta(seconds=60),
+    "ringing_stopped": timedelta(seconds=60),
+    "started": timedelta(minutes=10),
+    "ended": None,
+    "completed": None,
+    "recording": None,
+}
+
 
 def _database_url(written: str) -> str:
-    if written.startswith(("postgresql:", "postgres:")):
-        raise ValueError('PostgreSQL is not available in this version: use "sqlite:"')
-    if written != "sqlite:":
-        raise ValueError('must be "sqlite:": one file per service in data_dir')
+    if written == "sqlite:":
+        return written
+    parts = urlsplit(written)
+    if parts.scheme not in {"postgresql", "postgres"}:
+        raise ValueError('must be "sqlite:" (one file per service in data_dir) or "postgresql://…"')
+    try:
+        is_complete = written.startswith(f"{parts.scheme}://") and bool(parts.path.strip("/")) and parts.port != 0
+    except ValueError:
+        is_complete = False
+    if not is_complete:
+        raise ValueError('must be like "postgresql://user:password@host:5432/database"')
     return written
 
 
@@ -62,7 +79,8 @@ class DatabaseSettings(Section):
     """Where events, deliveries and recordings are kept."""
 
     url: Annotated[str, AfterValidator(_database_url)] = Field(
-        default="sqlite:", description="`sqlite:`: one file per service in `data_dir`."
+        default="sqlite:",
+        description="`sqlite:`: one file per service in `data_dir`; or `postgresql://user:password@host/database`.",
     )
 
 
@@ -75,9 +93,14 @@ class StorageSettings(Section):
 
 
 class AdminSettings(Section):
-    """Health and metrics of this process: `/livez`, `/readyz`, `/metrics`."""
+    """Health and metrics of this process: `/livez`, `/readyz`, `/metrics`; and, with a token, the admin API."""
 
     listen: Listen = Field(default="127.0.0.1:9464", description="Address of the admin server, one per process.")
+    token: SecretStr | None = Field(
+        default=None,
+        description="Bearer token of the admin API, which lists and replays deliveries; unset: there is no such API.",
+    )
+    token_file: Path | None = Field(default=None, description="File that holds `token`.")
 
 
 class MonitorSettings(Section):
@@ -116,6 +139,16 @@ class DispatcherSettings(Section):
     concurrency: int = Field(default=64, ge=1, le=10_000, description="Attempts under way at once, per endpoint.")
     log_retention: Duration = Field(
         default=timedelta(days=30), description="How long finished deliveries stay in the delivery log."
+    )
+    deadlines: dict[EventName, Deadline] = Field(
+        default=DEADLINES,
+        description="How long after its moment an event is still worth telling, `never` without end; events that are "
+        "left out keep their defaults.",
+    )
+    operator_endpoint: str | None = Field(
+        default=None,
+        description="Name of the `[[endpoint]]` that is told `endpoint.paused`, `endpoint.recovered` and "
+        "`delivery.dead`; unset: nobody.",
     )
     hold: Duration = Field(
         default=timedelta(minutes=10),

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
+from switchhook.settings.access import BearerToken, Network, ProxyAddress, Username
 from switchhook.settings.addresses import WebAddress, WebBase
-from switchhook.settings.durations import Duration
+from switchhook.settings.durations import Deadline, Duration
+from switchhook.settings.headers import Headers
 from switchhook.settings.section import Section
+from switchhook.settings.signing_secrets import SigningSecrets
+from switchhook.settings.templates import TemplateSettings
 
-EventName = Literal["ringing", "dialing", "started", "ended", "recording"]
-EndpointFormat = Literal["get", "post"]
+EventName = Literal["ringing", "dialing", "ringing_stopped", "started", "ended", "completed", "recording"]
+EndpointFormat = Literal["get", "post", "standard", "cloudevents", "template"]
 DirectionName = Literal["inbound", "outbound", "internal"]
-EVENT_NAMES: tuple[EventName, ...] = get_args(EventName)
 TITLE_NAMES = ("answered", "missed_queue", "missed_extension", "missed_ivr", "successful", "unanswered")
-LATER_FORMATS = ("standard", "cloudevents", "template")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_OWN_HEADERS = {"connection", "content-length", "host", "transfer-encoding"}
 
 
 def _name(written: str) -> str:
@@ -40,32 +39,6 @@ def _timezone(written: str) -> str:
     return written
 
 
-def _network(written: str) -> str:
-    try:
-        ipaddress.ip_network(written)
-    except ValueError as error:
-        raise ValueError(f'must be a network such as "192.168.1.0/24": {error}') from error
-    return written
-
-
-def _available_format(written: object) -> object:
-    if written in LATER_FORMATS:
-        raise ValueError(f'"{written}" is not available in this version: use "post" or "get"')
-    return written
-
-
-def _headers(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
-    for name, secret in headers.items():
-        if not _HEADER_NAME.fullmatch(name):
-            raise ValueError(f'"{name}" is not a possible header name')
-        if name.lower() in _OWN_HEADERS:
-            raise ValueError(f'"{name}" is set by the HTTP client itself: remove it')
-        value = secret.get_secret_value()
-        if not (value.isprintable() and value.isascii()):
-            raise ValueError(f'the value of "{name}" must be printable ASCII on one line')
-    return headers
-
-
 def _titles(titles: dict[str, str]) -> dict[str, str]:
     for name in titles:
         if name not in TITLE_NAMES:
@@ -75,7 +48,6 @@ def _titles(titles: dict[str, str]) -> dict[str, str]:
 
 Name = Annotated[str, AfterValidator(_name)]
 TimeZone = Annotated[str, AfterValidator(_timezone)]
-Network = Annotated[str, AfterValidator(_network)]
 
 
 class PbxSettings(Section):
@@ -118,35 +90,77 @@ class EndpointSettings(Section):
     recording_url: WebAddress | None = Field(
         default=None, description="Where recording events go, when not to `url`; they are always POSTs."
     )
-    format: Annotated[EndpointFormat, BeforeValidator(_available_format)] = Field(
-        description="`post`: JSON bodies. `get`: query strings (recordings are still POSTs)."
+    format: EndpointFormat = Field(
+        description="`post`: the old plug-in's JSON bodies. `get`: its query strings (recordings are still POSTs). "
+        "`standard`: Standard Webhooks. `cloudevents`: CloudEvents 1.0. `template`: your own."
     )
-    events: tuple[EventName, ...] = Field(default=EVENT_NAMES, min_length=1, description="Which events are sent.")
+    content_mode: Literal["structured", "binary"] | None = Field(
+        default=None, description="Of `cloudevents`: attributes in the body (so when unset), or in headers."
+    )
+    template: TemplateSettings | None = Field(
+        default=None, description="Of `template`: a table with the keys of `[endpoint.template]`."
+    )
+    secret: SigningSecrets = Field(
+        default=(),
+        description="Signs every request as Standard Webhooks: `whsec_…` (HMAC) or `whsk_…` (Ed25519), one or a list; "
+        "all of them sign.",
+    )
+    secret_file: Path | None = Field(default=None, description="File that holds `secret`, one in each line.")
+    events: tuple[EventName, ...] | None = Field(
+        default=None, min_length=1, description="Which events are sent; unset: all that the format has words for."
+    )
     pbx: tuple[str, ...] = Field(default=(), description="Only calls of these PBXs, by name.")
     users: tuple[str, ...] = Field(default=(), description="Only events of these extensions.")
     dids: tuple[str, ...] = Field(default=(), description="Only calls that came in through these DIDs.")
     directions: tuple[DirectionName, ...] = Field(default=(), description="Only calls of these directions.")
-    headers: Annotated[dict[str, SecretStr], AfterValidator(_headers)] = Field(
-        default={}, description="Sent with every webhook; treated as secrets."
-    )
+    headers: Headers = Field(default={}, description="Sent with every webhook; treated as secrets.")
     recording_details: bool = Field(
-        default=False, description="The recording's body also carries the fields of the end event."
+        default=False, description="`get`, `post`: the recording's body also carries the fields of the end event."
     )
     blind_transfer_end: bool = Field(
-        default=False, description="Also send the transferor's own end event of a blind transfer."
+        default=False, description="`get`, `post`: also send the transferor's own end event of a blind transfer."
     )
     retry_schedule: tuple[Duration, ...] | None = Field(
         default=None, description="Overrides `dispatcher.retry_schedule`; the first attempt is at once."
     )
     timeout: Duration | None = Field(default=None, description="Overrides `dispatcher.timeout`.")
+    deadlines: dict[EventName, Deadline] = Field(
+        default={}, description="Override `dispatcher.deadlines`, event by event; `never` is allowed."
+    )
+    rate_limit: float | None = Field(
+        default=None, gt=0, le=100_000, description="Attempts a second at most; unset: as many as it bears."
+    )
+    concurrency: int | None = Field(default=None, ge=1, le=10_000, description="Overrides `dispatcher.concurrency`.")
     titles: Annotated[dict[str, str], AfterValidator(_titles)] = Field(
         default={},
         description="Templates of format `get`'s titles: `answered`, `missed_queue`, `missed_extension`, `missed_ivr`, "
         "`successful`, `unanswered`; with `{did}`, `{number}`, `{user}`, `{duration}`, and `[…]` around what is left "
         "out when empty.",
     )
+    username: Username = Field(default="", description="Sent with `password` as basic authentication.")
+    password: SecretStr | None = Field(default=None, description="The password of `username`.")
+    password_file: Path | None = Field(default=None, description="File that holds `password`; read at the start.")
+    bearer: BearerToken | None = Field(default=None, description="Sent as `Authorization: Bearer …`.")
+    bearer_file: Path | None = Field(default=None, description="File that holds `bearer`; read at the start.")
+    client_cert: Path | None = Field(
+        default=None, description="Certificate (PEM) that is shown to the endpoint; read at the start."
+    )
+    client_key: Path | None = Field(
+        default=None, description="Private key (PEM) of `client_cert`; unset: it stands in the same file."
+    )
+    ca_file: Path | None = Field(
+        default=None,
+        description="Certificate authority (PEM) to trust for this endpoint, and for an https proxy, instead of the "
+        "system's; read at the start.",
+    )
+    proxy: ProxyAddress | None = Field(
+        default=None,
+        repr=False,
+        description="Forward proxy, `http://` or `https://`, with `user:password@` where it asks for them. It makes "
+        "the connection to the endpoint, so it has to keep out of internal networks itself.",
+    )
     allow_private: tuple[Network, ...] = Field(
         default=(),
-        description="Private networks that this endpoint may be in. Checked for form only: this version "
-        "sends to private addresses without restriction.",
+        description="Networks that this endpoint may be in although they are not public, such as `192.168.1.20/32`; "
+        "any other internal, reserved or translated address is refused.",
     )

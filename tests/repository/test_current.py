@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from services.commands.reference import configuration_reference
+from services.commands.webhook_examples import document_with_examples
 from switchhook.settings import load_settings
 from tests.repository.closure import pinned_closure
 from tests.repository.tree import ROOT, repository_files
@@ -45,6 +46,11 @@ def test_modules_import_only_what_they_may() -> None:
 
 def test_the_reference_of_configuration_keys_is_current() -> None:
     assert (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8") == configuration_reference(), "make docs"
+
+
+def test_the_examples_of_webhooks_are_current() -> None:
+    document = (ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")
+    assert document == document_with_examples(document), "make docs"
 
 
 def test_the_example_configuration_is_valid() -> None:

@@ -12,6 +12,7 @@ import orjson
 
 from services.dispatcher.endpoints import CLASS_BY_TYPE, EventClass
 from services.dispatcher.formats.request import HttpRequest
+from services.dispatcher.formats.target import target_url
 from services.dispatcher.formats.titles import title
 from services.dispatcher.formats.values import (
     caller_id,
@@ -54,6 +55,8 @@ def _fields(event: Event, endpoint: Endpoint) -> dict[str, str]:
             return {"event": name, "callerid": caller, "user": user, "did": did, "trtype": trtype, "id": number}
         case EventClass.ENDED | EventClass.RECORDING:
             return {**_end_fields(event, endpoint), "id": number}
+        case EventClass.RINGING_STOPPED | EventClass.COMPLETED:
+            raise ValueError(f"the format has no word for {event.type}")
         case unknown:
             assert_never(unknown)
 
@@ -76,7 +79,7 @@ def _recording(event: Event, endpoint: Endpoint, links: FileAddress) -> HttpRequ
         body |= _end_fields(event, endpoint)
     return HttpRequest(
         method="POST",
-        url=endpoint.recording_url or endpoint.url,
+        url=target_url(event, endpoint),
         headers={"content-type": "application/json"},
         body=orjson.dumps(body),
     )

@@ -8,23 +8,24 @@ import orjson
 
 from services.dispatcher.endpoints import CLASS_BY_TYPE, EventClass
 from services.dispatcher.formats.request import HttpRequest
+from services.dispatcher.formats.target import target_url
 from services.dispatcher.formats.values import (
+    TRANSFER_NAMES,
     caller_id,
     end_name,
     file_urls,
     finish_type,
     long_duration,
+    start_name,
     transfer_flag,
     user_type,
 )
-from switchhook.events import Direction, Transfer, public_id
+from switchhook.events import public_id
 
 if TYPE_CHECKING:
     from services.dispatcher.endpoints import Endpoint
     from services.dispatcher.formats.request import FileAddress
     from switchhook.events import Event
-
-TRANSFER_NAMES = {Transfer.NONE: "NotDef", Transfer.BLIND: "Blind", Transfer.ATTENDED: "Attended"}
 
 
 def render_post(event: Event, endpoint: Endpoint, links: FileAddress) -> HttpRequest:
@@ -32,7 +33,7 @@ def render_post(event: Event, endpoint: Endpoint, links: FileAddress) -> HttpReq
     is_recording = CLASS_BY_TYPE[event.type] is EventClass.RECORDING
     return HttpRequest(
         method="POST",
-        url=(endpoint.recording_url if is_recording else None) or endpoint.url,
+        url=target_url(event, endpoint),
         headers={"content-type": "application/json"},
         body=orjson.dumps(_recording(event, endpoint, links) if is_recording else _fields(event)),
     )
@@ -47,13 +48,20 @@ def _fields(event: Event) -> dict[str, str]:
         case EventClass.DIALING:
             return {"Event": "dialing", "Callerid": caller, "User": user, "Id": number}
         case EventClass.STARTED:
-            is_inbound = event.call.direction is Direction.INBOUND
-            name = "incomingcall_started" if is_inbound else "outgoingcall_started"
             trtype = TRANSFER_NAMES[event.transfer]
-            return {"Event": name, "Callerid": caller, "User": user, "Trtype": trtype, "Did": did, "Id": number}
+            return {
+                "Event": start_name(event),
+                "Callerid": caller,
+                "User": user,
+                "Trtype": trtype,
+                "Did": did,
+                "Id": number,
+            }
         case EventClass.ENDED | EventClass.RECORDING:
             name = end_name(event)
             return {"Event": name, "Callerid": caller, "User": user, **_end_fields(event), "Id": number}
+        case EventClass.RINGING_STOPPED | EventClass.COMPLETED:
+            raise ValueError(f"the format has no word for {event.type}")
         case unknown:
             assert_never(unknown)
 

@@ -10,11 +10,14 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest:
     """`url` is percent-encoded and complete; `headers` has lower-case names and only what the format decides."""
 
-    method: Literal["GET", "POST"]
+    method: Method
     url: str = field(repr=False)
     headers: Mapping[str, str]
     body: bytes | None = field(default=None, repr=False)

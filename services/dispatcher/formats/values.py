@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, assert_never
 
-from switchhook.events import Direction, DnKind, EventType, Origin
+from switchhook.events import Direction, DnKind, EventType, Origin, Transfer
 
 if TYPE_CHECKING:
     from services.dispatcher.endpoints import Endpoint
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from switchhook.events import Event
 
 MAKECALL = "MAKECALL"
+# As the format `post` names them; `get` has another word for one.
+TRANSFER_NAMES = {Transfer.NONE: "NotDef", Transfer.BLIND: "Blind", Transfer.ATTENDED: "Attended"}
 HALF_A_SECOND = timedelta(milliseconds=500)
 MINUTE = 60
 HOUR = 3600
@@ -23,6 +25,11 @@ def caller_id(event: Event) -> str:
     if event.type is EventType.STARTED and event.call.origin is Origin.MAKECALL:
         return MAKECALL
     return event.call.outside_number
+
+
+def start_name(event: Event) -> str:
+    """The name of the started event in the format `post`."""
+    return "incomingcall_started" if event.call.direction is Direction.INBOUND else "outgoingcall_started"
 
 
 def end_name(event: Event) -> str:

@@ -88,8 +88,9 @@ def test_one_header_can_be_set(tmp_path: Path) -> None:
             "SWITCHHOOK_PBX__5__URL: there are only 1 [[pbx]] entries: the next is number 1",
         ),
         (
-            "SWITCHHOOK_DISPATCHER__DEADLINES",
-            "SWITCHHOOK_DISPATCHER__DEADLINES: deadlines are not available in this version: remove this variable",
+            "SWITCHHOOK_RECORDER__FOLDER",
+            "SWITCHHOOK_RECORDER__FOLDER: recordings from a folder are not available in this version: "
+            'remove this variable, source is "xapi"',
         ),
     ],
 )

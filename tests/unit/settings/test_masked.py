@@ -27,6 +27,12 @@ def test_no_secret_is_shown(tmp_path: Path) -> None:
     assert 'client_secret = "********"' in shown
 
 
+def test_the_password_of_the_database_is_not_shown(tmp_path: Path) -> None:
+    url = "postgresql://switchhook:db-secret@db:5432/switchhook"
+    shown = masked(load(tmp_path, f'{PBX}[database]\nurl = "{url}"'))
+    assert tomllib.loads(shown)["database"]["url"] == "postgresql://switchhook:********@db:5432/switchhook"
+
+
 def test_what_is_shown_is_toml_that_can_be_loaded_again(tmp_path: Path) -> None:
     settings = load(tmp_path, PBX + ENDPOINT + "titles = {}\n[recorder]\nretention = '1500ms'")
     again = load(tmp_path, masked(settings))
@@ -52,6 +58,10 @@ def test_every_text_survives(text: str) -> None:
         (PBX + ENDPOINT + "[fileserver]\nlinks = 'open'\npublic_url = 'https://a.example'", "fileserver.links"),
         (PBX + ENDPOINT + "[fileserver]\npublic_url = 'http://a.example'", "fileserver.public_url"),
         (PBX + ENDPOINT, "fileserver.public_url"),
+        (
+            PBX + ENDPOINT.replace("post", "standard") + "[fileserver]\npublic_url = 'https://a.example'",
+            "endpoint[0].secret",
+        ),
         (ENDPOINT + "[fileserver]\npublic_url = 'https://a.example'", "pbx"),
         (PBX + "[fileserver]\npublic_url = 'https://a.example'", "endpoint"),
         (
