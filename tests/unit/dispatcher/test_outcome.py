@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from services.dispatcher.outcome import (
@@ -9,6 +11,7 @@ from services.dispatcher.outcome import (
     Delivered,
     Failure,
     OutcomeKind,
+    Paused,
     Reason,
     Rejected,
     Response,
@@ -17,6 +20,9 @@ from services.dispatcher.outcome import (
     kind_of,
     reason_of,
 )
+
+if TYPE_CHECKING:
+    from services.dispatcher.outcome import Outcome
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
@@ -36,7 +42,6 @@ def test_every_2xx_is_delivered(status: int) -> None:
         (403, Reason.AUTH),
         (404, Reason.CLIENT_ERROR),
         (407, Reason.AUTH),
-        (410, Reason.GONE),
         (422, Reason.CLIENT_ERROR),
         (429, Reason.RATE_LIMITED),
         (500, Reason.SERVER_ERROR),
@@ -70,9 +75,27 @@ def test_what_time_cannot_heal_is_rejected(reason: Reason) -> None:
     assert classify(Failure(reason=reason)) == Rejected(reason=reason)
 
 
+@pytest.mark.parametrize(
+    ("response", "outcome"),
+    [
+        (Response(status=410), Paused(reason=Reason.GONE)),
+        (Response(status=410, webhook_delivery="abort-message"), Paused(reason=Reason.GONE)),
+        (Response(status=500, webhook_delivery="disable"), Paused(reason=Reason.DISABLED)),
+        (Response(status=404, webhook_delivery=" Disable "), Paused(reason=Reason.DISABLED)),
+        (Response(status=204, webhook_delivery="disable"), Delivered(disables=True)),
+        (Response(status=400, webhook_delivery="abort-message"), Rejected(reason=Reason.ABORTED)),
+        (Response(status=204, webhook_delivery="abort-message"), Delivered()),
+        (Response(status=400, webhook_delivery="something"), Retry(reason=Reason.CLIENT_ERROR)),
+    ],
+)
+def test_an_endpoint_may_ask_for_a_pause_or_for_the_end_of_a_delivery(response: Response, outcome: Outcome) -> None:
+    assert classify(response) == outcome
+
+
 def test_every_outcome_has_a_name_and_a_reason() -> None:
     assert (kind_of(Delivered()), reason_of(Delivered())) == (OutcomeKind.DELIVERED, Reason.NONE)
-    assert kind_of(Retry(reason=Reason.GONE)) is OutcomeKind.RETRY
+    assert kind_of(Retry(reason=Reason.TIMEOUT)) is OutcomeKind.RETRY
+    assert kind_of(Paused(reason=Reason.GONE)) is OutcomeKind.PAUSED
     assert reason_of(Rejected(reason=Reason.UNREADABLE)) is Reason.UNREADABLE
     assert kind_of(Rejected(reason=Reason.UNREADABLE)) is OutcomeKind.REJECTED
 

@@ -1,4 +1,4 @@
-"""What is kept of foreign text."""
+"""What is said about an attempt that failed, and what is kept of foreign text."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
-from services.dispatcher.attempt import EXCERPT_LENGTH, redacted
-from services.dispatcher.attempt import _reason as reason_of
-from services.dispatcher.attempt import _sentence as sentence_of
-from services.dispatcher.outcome import Reason
+from services.dispatcher.faults import EXCERPT_LENGTH, failure, redacted
+from services.dispatcher.faults import _reason as reason_of
+from services.dispatcher.faults import _sentence as sentence_of
+from services.dispatcher.guard import ForbiddenAddress
+from services.dispatcher.outcome import Failure, Reason
+
+REQUEST = aiohttp.RequestInfo(URL("http://x/"), "POST", CIMultiDictProxy(CIMultiDict()), URL("http://x/"))
 
 
 @pytest.mark.parametrize(
@@ -46,6 +51,9 @@ def test_an_excerpt_is_short_and_on_one_line(text: str) -> None:
         (ConnectionResetError(), Reason.DISCONNECTED),
         (aiohttp.ClientOSError(), Reason.DISCONNECTED),
         (OSError(24, "too many open files"), Reason.CONNECT),
+        (aiohttp.ConnectionTimeoutError("Connection timeout to host http://x/?token=1"), Reason.TIMEOUT),
+        (aiohttp.ClientResponseError(REQUEST, (), status=400, message="Bad status line"), Reason.PROTOCOL),
+        (aiohttp.ClientHttpProxyError(REQUEST, (), status=407), Reason.PROXY),
         (aiohttp.InvalidURL("http://x/?token=1"), Reason.INVALID_URL),
         (ValueError("bad header"), Reason.INVALID_URL),
     ],
@@ -57,3 +65,15 @@ def test_every_error_has_a_reason(error: Exception, reason: Reason) -> None:
 def test_an_error_is_told_without_the_address() -> None:
     assert sentence_of(aiohttp.InvalidURL("http://x/?token=1")) == ""
     assert sentence_of(TimeoutError()) == "TimeoutError"
+    slow = aiohttp.ConnectionTimeoutError("Connection timeout to host http://x/?token=1")
+    assert sentence_of(slow) == "it took too long to connect"
+
+
+def test_a_refused_address_is_told_in_full_and_without_a_peer() -> None:
+    sentence = 'crm.example is fd00:1234:5678:9abc::1, a private address: allow it with allow_private = ["…"]'
+    refused = failure(ForbiddenAddress(sentence), address="203.0.113.7:443")
+    assert refused == Failure(reason=Reason.FORBIDDEN_ADDRESS, detail=sentence)
+
+
+def test_other_failures_name_the_peer() -> None:
+    assert failure(TimeoutError(), address="203.0.113.7:443").address == "203.0.113.7:443"

@@ -1,0 +1,126 @@
+"""Makes connections, and only to addresses that the guard lets through; remembers which one an attempt used.
+
+A name is resolved once: the addresses that were checked are those that are connected to. Every socket is checked again
+when it is made, which covers addresses that stand in the url itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import socket
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, cast
+
+import aiohttp
+from aiohttp.abc import AbstractResolver
+from aiohttp.client_proto import ResponseHandler
+
+from services.dispatcher.guard import demand_allowed
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Sequence
+    from datetime import timedelta
+
+    from aiohttp.abc import ResolveResult
+    from aiohttp.client_reqrep import ClientRequest
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
+
+    from services.dispatcher.guard import Network
+
+# An honest server sends at most a few interim answers (1xx) before the answer.
+MOST_ANSWERS = 16
+
+
+class Peer:
+    """The address that an attempt went to, as `ip:port`; empty while there is none."""
+
+    __slots__ = ("address",)
+
+    def __init__(self) -> None:
+        self.address = ""
+
+
+# One attempt is one task; what aiohttp starts for it inherits the variable.
+peer_of_attempt: ContextVar[Peer | None] = ContextVar("peer_of_attempt", default=None)
+
+
+class GuardedResolver(AbstractResolver):
+    """Refuses a name when any of its addresses is refused."""
+
+    def __init__(self, resolver: AbstractResolver, *, allowed: Sequence[Network]) -> None:
+        self._resolver = resolver
+        self._allowed = allowed
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """The addresses of the name, all of them checked. Raises ForbiddenAddress, and OSError without an answer."""
+        found = await self._resolver.resolve(host, port, family)
+        demand_allowed(host, [each["host"] for each in found], self._allowed)
+        return found
+
+    async def close(self) -> None:
+        """Close the resolver behind it."""
+        await self._resolver.close()
+
+
+class GuardedConnector(aiohttp.TCPConnector):
+    """The connections of one endpoint; `allowed` None leaves the addresses to a forward proxy."""
+
+    def __init__(
+        self,
+        *,
+        resolver: AbstractResolver,
+        allowed: Sequence[Network] | None,
+        tls: ssl.SSLContext | bool,
+        limit: int,
+        keep_alive: timedelta,
+    ) -> None:
+        self._allowed = allowed
+        super().__init__(
+            ssl=tls,
+            limit=limit,
+            keepalive_timeout=keep_alive.total_seconds(),
+            resolver=resolver if allowed is None else GuardedResolver(resolver, allowed=allowed),
+            socket_factory=self._socket,
+        )
+        self._factory = cast("functools.partial[ResponseHandler]", functools.partial(_Answers, loop=self._loop))
+
+    async def connect(self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> Connection:  # noqa: ASYNC109 - the signature is aiohttp's
+        """A connection from the pool or a new one."""
+        connection = await super().connect(req, traces, timeout)
+        if connection.transport is not None:
+            _remember(connection.transport.get_extra_info("peername"))
+        return connection
+
+    def _socket(self, address_info: tuple[int, int, int, str, tuple[Any, ...]]) -> socket.socket:
+        """The socket that is about to be connected to this address. Raises ForbiddenAddress."""
+        family, kind, protocol, _, address = address_info
+        if self._allowed is not None:
+            demand_allowed(str(address[0]), [str(address[0])], self._allowed)
+        _remember(address)
+        return socket.socket(family=family, type=kind, proto=protocol)
+
+
+class _Answers(ResponseHandler):
+    """Reads answers; a peer that sends more of them than anybody waits for loses its connection.
+
+    Without this, interim answers without end, or answers on an idle connection, would pile up without bound.
+    """
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if len(self._buffer) > MOST_ANSWERS:
+            self._buffer.clear()
+            self.set_exception(aiohttp.http.HttpProcessingError(message="answers without end"))
+            if self.transport is not None:
+                self.transport.abort()
+
+
+def _remember(address: tuple[Any, ...] | None) -> None:
+    peer = peer_of_attempt.get()
+    if peer is not None and address:
+        host = f"[{address[0]}]" if ":" in str(address[0]) else address[0]
+        peer.address = f"{host}:{address[1]}"
