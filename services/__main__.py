@@ -12,6 +12,8 @@ import typer
 import switchhook
 from services.commands import demo as demonstration
 from services.commands.configuration import FAILED, MISUSED, ConfigOption, complain, load
+from services.commands.deliveries import deliveries
+from services.commands.endpoints import list_endpoints, pause, resume
 from services.commands.import_ini import converted_configuration, read_old_settings
 from services.commands.migrate import migrate as migrate_databases
 from services.commands.process import run_process
@@ -28,6 +30,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+endpoints = typer.Typer(help="Look after the receivers of webhooks.", no_args_is_help=True)
+app.add_typer(endpoints, name="endpoints")
+endpoints.command("list")(list_endpoints)
+endpoints.command()(pause)
+endpoints.command()(resume)
+app.add_typer(deliveries)
 
 Services = Annotated[list[ServiceName] | None, typer.Argument(help="Which services; none named means all four.")]
 
@@ -47,10 +56,15 @@ def run(context: typer.Context, services: Services = None, config: ConfigOption 
 @app.command()
 def check(context: typer.Context, config: ConfigOption = None) -> None:
     """Print the configuration, or what is wrong with it."""
+    from services.dispatcher.access import access_risks, demand_usable_files
+    from services.dispatcher.rehearsal import demand_good_templates
+
     settings = load(context, config)
+    demand_usable_files(settings)
+    demand_good_templates(settings)
     sys.stdout.write(masked(settings))
     sys.stdout.flush()
-    complain([f"warning: {risk}" for risk in risks(settings)])
+    complain([f"warning: {risk}" for risk in (*risks(settings), *access_risks(settings))])
 
 
 @app.command()
@@ -58,6 +72,18 @@ def migrate(context: typer.Context, services: Services = None, config: ConfigOpt
     """Bring the databases up to date."""
     for line in migrate_databases(load(context, config), _chosen(services)):
         typer.echo(line)
+
+
+@endpoints.command("test")
+def endpoints_test(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The endpoint's name in the configuration.")],
+    config: ConfigOption = None,
+) -> None:
+    """Send an endpoint a sample of every event that it gets; say which it accepted, and how fast."""
+    from services.commands.endpoint_test import try_endpoint
+
+    raise typer.Exit(try_endpoint(load(context, config), name))
 
 
 @app.command()

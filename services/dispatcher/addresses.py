@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from secrets import token_bytes
 from typing import TYPE_CHECKING
 
-from switchhook.links import sign_link
+from switchhook.links import LinkKey, sign_link
 from switchhook.settings.link_key import link_key
 
 if TYPE_CHECKING:
     from services.dispatcher.formats import FileAddress
-    from switchhook.links import LinkKey
     from switchhook.settings import Settings
 
 FOR_EVER = datetime(9999, 12, 31, tzinfo=UTC)  # a recording whose retention never ends
@@ -20,6 +20,15 @@ def file_addresses(settings: Settings) -> FileAddress:
     """What makes addresses as the file server is configured. Raises `ConfigError` when links cannot be signed."""
     base = str(settings.fileserver.public_url).rstrip("/")
     key = link_key(settings) if settings.fileserver.links == "signed" else None
+    return lambda path, *, pbx, recipient, expires_at: _address(
+        base, key, path, pbx=pbx, recipient=recipient, expires_at=expires_at
+    )
+
+
+def sample_addresses(settings: Settings) -> FileAddress:
+    """Addresses that look like those of the file server and open nothing; no key is read or made for them."""
+    base = str(settings.fileserver.public_url).rstrip("/")
+    key = LinkKey("sample", token_bytes()) if settings.fileserver.links == "signed" else None
     return lambda path, *, pbx, recipient, expires_at: _address(
         base, key, path, pbx=pbx, recipient=recipient, expires_at=expires_at
     )

@@ -12,24 +12,29 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from services.dispatcher.arrivals import Arrival, Arrivals, call_key, sort_out
-from services.dispatcher.deliveries import Head, StoredEvent, add_delivery, add_event, release
-from services.dispatcher.endpoints import wants
-from services.dispatcher.lanes import Turn
+from services.dispatcher.deliveries import Head, add_delivery
+from services.dispatcher.endpoints import CLASS_BY_TYPE, EventClass, deadline_of, wants
+from services.dispatcher.kept_events import StoredEvent, add_event, close_call, open_call, release
+from services.dispatcher.ready import Turn
 from switchhook.errors import CodecError
+from switchhook.events import is_final
 from switchhook.rpc.codec import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from services.dispatcher.arrivals import CallArrivals, CallKey
-    from services.dispatcher.deliveries import Deliveries
     from services.dispatcher.endpoints import Endpoint
+    from services.dispatcher.kept_events import KeptEvents
     from switchhook.events import Event, EventId
     from switchhook.rpc.received import Received
     from switchhook.storage.database import Row, Statement
 
 log = logging.getLogger(__name__)
+
+# What may be the first that is heard of a call that is not over.
+OF_LIVE_CALLS = frozenset({EventClass.RINGING, EventClass.DIALING, EventClass.RINGING_STOPPED, EventClass.STARTED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,34 +55,46 @@ class Unit:
     statements: list[Statement] = field(default_factory=list)
     accepted: int = 0
     held: int = 0
-    _deliveries: list[tuple[int, str, Admitted]] = field(default_factory=list)
+    _deliveries: list[tuple[int, str, Admitted, datetime | None]] = field(default_factory=list)
     arrivals_by_call: dict[CallKey, CallArrivals] = field(default_factory=dict)
 
-    def deliver(self, admitted: Admitted, endpoint: str, *, now: datetime) -> None:
-        """Add a delivery of an event that the unit, or an earlier one, keeps."""
-        self._deliveries.append((len(self.statements), endpoint, admitted))
-        self.statements.append(add_delivery(admitted.stored.id, endpoint, now=now))
+    def deliver(self, admitted: Admitted, endpoint: Endpoint, *, now: datetime, owner: int) -> None:
+        """Add a delivery of an event that the unit, or an earlier one, keeps; `owner` claims it."""
+        deadline_at = deadline_of(endpoint, admitted.event)
+        self._deliveries.append((len(self.statements), endpoint.name, admitted, deadline_at))
+        id_, name = admitted.stored.id, endpoint.name
+        self.statements.append(add_delivery(id_, name, now=now, deadline_at=deadline_at, owner=owner))
 
-    def deliveries(self, rows: Sequence[Sequence[Row]]) -> Iterator[tuple[str, Turn | None]]:
-        """The endpoint of each delivery that was made, from what the statements returned; a turn if it is a head."""
-        for place, endpoint, admitted in self._deliveries:
-            for event_number, due_at in rows[place]:
-                is_head = due_at is not None
-                yield endpoint, Turn(_new_head(event_number, admitted.stored), admitted.event) if is_head else None
+    def deliveries(self, rows: Sequence[Sequence[Row]]) -> Iterator[tuple[str, CallKey, Turn | None]]:
+        """The lane of each delivery that was made, from what the statements returned; a turn if it is the head."""
+        for place, endpoint, admitted, deadline_at in self._deliveries:
+            for event_number, due_at, owner in rows[place]:
+                head = None if due_at is None else _new_head(event_number, admitted.stored, deadline_at, owner)
+                yield endpoint, admitted.stored.call, None if head is None else Turn(head, admitted.event)
 
 
 class Admission:
     """Judges events by what has arrived of their calls."""
 
-    def __init__(self, endpoints: Sequence[Endpoint], *, deliveries: Deliveries, hold: timedelta) -> None:
+    def __init__(
+        self,
+        endpoints: Sequence[Endpoint],
+        *,
+        events: KeptEvents,
+        hold: timedelta,
+        owner_of: Callable[[str], int] = lambda _endpoint: 0,
+    ) -> None:
+        """`owner_of` says who claims an endpoint's new heads."""
+        self._owner_of = owner_of
         self._endpoints = endpoints
-        self._deliveries = deliveries
+        self._events = events
         self._hold = hold
         self._arrivals = Arrivals()
 
     async def of_events(self, events: Sequence[Received], *, now: datetime) -> Unit:
         """The unit that keeps what is new among the events. Raises `StorageError`."""
         unit = Unit()
+        judged = []
         for call, received_by_arrival in (await self._new(events)).items():
             stored_by_arrival = {
                 arrival: StoredEvent(id=arrival.id, call=call, sequence=arrival.sequence, payload=received.payload)
@@ -93,7 +110,11 @@ class Admission:
                 arrival: Admitted(stored=stored_by_arrival[arrival], event=received.event)
                 for arrival, received in received_by_arrival.items()
             }
-            await self._let_go(unit, outcome.going, admitted, now=now)
+            judged.append((call, before, outcome, admitted))
+        # After the events of all calls: what is alike stands together, which some databases do at once.
+        for call, before, outcome, admitted in judged:
+            going = await self._let_go(unit, outcome.going, admitted, now=now)
+            _note_life(unit, call, going, is_first=before.reached == 0)
             self._leave(unit, call, before, outcome.after)
         return unit
 
@@ -101,14 +122,16 @@ class Admission:
         """The unit that lets go what was held too long, and what waited behind it. Raises `StorageError`."""
         unit = Unit()
         last_by_call: dict[CallKey, int] = {}
-        for stored in await self._deliveries.overdue_holds(now=now, limit=limit):
+        for stored in await self._events.overdue_holds(now=now, limit=limit):
             last_by_call[stored.call] = max(last_by_call.get(stored.call, 0), stored.sequence)
         await self._look_up(last_by_call)
         for call, last in last_by_call.items():
             before = self._arrivals.of(call)
             outcome = sort_out(before, (), give_up_before=last)
-            log.warning("call.incomplete", extra={"call": call, "after": before.reached, "goes_on_at": last})
-            await self._let_go(unit, outcome.going, {}, now=now)
+            if last > before.reached + 1:
+                log.warning("call.incomplete", extra={"call": call, "after": before.reached, "goes_on_at": last})
+            going = await self._let_go(unit, outcome.going, {}, now=now)
+            _note_life(unit, call, going, is_first=before.reached == 0)
             self._leave(unit, call, before, outcome.after)
         return unit
 
@@ -127,6 +150,7 @@ class Admission:
             call: None
             for received in events
             if not self._arrivals.is_surely_new(call := call_key(received.event), received.event.sequence)
+            or self._events.is_shared  # another dispatcher may have accepted more of the call
         }
         seen = await self._look_up(doubtful)
         new_by_call: dict[CallKey, dict[Arrival, Received]] = {}
@@ -141,27 +165,29 @@ class Admission:
         """Remember the calls' arrivals as the table has them; gives the ids of all their events."""
         if not calls:
             return set()
-        arrivals_by_call, ids = await self._deliveries.arrivals_of(list(calls))
+        arrivals_by_call, ids = await self._events.arrivals_of(list(calls))
         for call, arrivals in arrivals_by_call.items():
             self._arrivals.remember(call, arrivals)
         return ids
 
     async def _let_go(
         self, unit: Unit, going: Sequence[Arrival], fresh: Mapping[Arrival, Admitted], *, now: datetime
-    ) -> None:
+    ) -> list[Admitted]:
         released = [arrival for arrival in going if arrival not in fresh]
         admitted = dict(fresh)
         if released:
             admitted |= await self._read_back(released)
             unit.statements += [release(arrival.id) for arrival in released]
-        for each in (admitted[arrival] for arrival in going if arrival in admitted):
+        let_go = [admitted[arrival] for arrival in going if arrival in admitted]
+        for each in let_go:
             for endpoint in self._endpoints:
                 if wants(endpoint, each.event):
-                    unit.deliver(each, endpoint.name, now=now)
+                    unit.deliver(each, endpoint, now=now, owner=self._owner_of(endpoint.name))
+        return let_go
 
     async def _read_back(self, arrivals: Sequence[Arrival]) -> dict[Arrival, Admitted]:
         admitted = {}
-        for stored in await self._deliveries.stored_events([arrival.id for arrival in arrivals]):
+        for stored in await self._events.stored_events([arrival.id for arrival in arrivals]):
             try:
                 event = decode(stored.payload)
             except CodecError as error:
@@ -175,7 +201,16 @@ class Admission:
         unit.held += len(after.held) - len(before.held)
 
 
-def _new_head(event_number: int, stored: StoredEvent) -> Head:
+def _note_life(unit: Unit, call: CallKey, going: Sequence[Admitted], *, is_first: bool) -> None:
+    """A call is live from its first event to its final end."""
+    is_over = any(is_final(each.event) for each in going)
+    if is_over and not is_first:
+        unit.statements.append(close_call(call))
+    elif is_first and not is_over and any(CLASS_BY_TYPE[each.event.type] in OF_LIVE_CALLS for each in going):
+        unit.statements.append(open_call(going[0].stored.id))
+
+
+def _new_head(event_number: int, stored: StoredEvent, deadline_at: datetime | None, owner: int) -> Head:
     return Head(
         event=event_number,
         call=stored.call,
@@ -183,4 +218,6 @@ def _new_head(event_number: int, stored: StoredEvent) -> Head:
         attempts=0,
         event_id=stored.id,
         payload=stored.payload,
+        deadline_at=deadline_at,
+        owner=owner,
     )

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
 REFUSALS_IN_A_ROW = 3
-UNREACHABLE = frozenset({Reason.CONNECT, Reason.DNS, Reason.TLS, Reason.TIMEOUT})
+UNREACHABLE = frozenset(
+    {Reason.CONNECT, Reason.DNS, Reason.TLS, Reason.TIMEOUT, Reason.PROXY, Reason.FORBIDDEN_ADDRESS}
+)
 
 
 class Availability:

@@ -1,4 +1,4 @@
-"""The tables of events, deliveries and attempts: all SQL of the dispatcher, and nothing but SQL.
+"""The table of deliveries: its SQL, and nothing but SQL.
 
 A lane is (endpoint, call). Its head is the one pending delivery with a due time; whatever finishes the head makes the
 next one of the lane the head, in the same unit. So order is a fact of the table and not of who reads it.
@@ -7,119 +7,131 @@ next one of the lane the head, in the same unit. So order is a fact of the table
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from services.dispatcher.arrivals import Arrival, CallArrivals, CallKey
+from services.dispatcher.arrivals import CallKey
+from services.dispatcher.attempt_log import ADD_ATTEMPT, add_attempt
+from services.dispatcher.stored_times import micros, moment
 from switchhook.events import EventId
 from switchhook.storage.database import Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
 
-    from services.dispatcher.outcome import OutcomeKind, Reason
+    from services.dispatcher.attempt_log import Attempt
+    from services.dispatcher.outcome import Reason
     from switchhook.storage.database import Database, Row
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
-# Lists of parameters are padded to one of these lengths, so that few different statements are prepared.
-LIST_LENGTHS = (1, 8, 64, 512)
-
-ADD_EVENT = """
-INSERT INTO events (id, call, sequence, payload, accepted_at, held_until) VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT DO NOTHING"""
-
+# `status || ''` and `due_at + 0` where a row is found by its key, or a head by its lane: asked like this, no other
+# partial index looks better to PostgreSQL's planner, which believes them to be small while little is pending.
 ADD_DELIVERY = """
-INSERT INTO deliveries (event, endpoint, call, sequence, status, attempts, due_at, reason)
-SELECT number, ?, call, sequence, 'pending', 0,
-       CASE WHEN EXISTS (SELECT 1 FROM deliveries AS waiting
-                         WHERE waiting.endpoint = ? AND waiting.call = events.call AND waiting.status = 'pending')
-            THEN NULL ELSE ? END, ''
-FROM events WHERE id = ?
-ON CONFLICT DO NOTHING
-RETURNING event, due_at"""
-
-RELEASE = "UPDATE events SET held_until = NULL WHERE id = ?"
-
-ADD_ATTEMPT = """
-INSERT INTO attempts (event, endpoint, number, started_at, duration, status, outcome, reason, excerpt)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT DO NOTHING"""
+INSERT INTO deliveries (event, endpoint, call, sequence, status, attempts, due_at, owner, deadline_at, reason)
+SELECT number, CAST(? AS TEXT), call, sequence, 'pending', 0,
+       CASE WHEN is_behind THEN NULL ELSE CAST(? AS BIGINT) END,
+       CASE WHEN is_behind THEN 0 ELSE CAST(? AS BIGINT) END, CAST(? AS BIGINT), ''
+FROM (SELECT number, call, sequence,
+             EXISTS (SELECT 1 FROM deliveries AS waiting
+                     WHERE waiting.endpoint = ? AND waiting.call = events.call AND waiting.status = 'pending')
+             AS is_behind
+      FROM events WHERE id = ?) AS added
+WHERE true
+ON CONFLICT (event, endpoint) DO NOTHING
+RETURNING event, due_at, owner"""
 
 POSTPONE = """
-UPDATE deliveries SET attempts = ?, due_at = ?, reason = ? WHERE event = ? AND endpoint = ? AND status = 'pending'"""
+UPDATE deliveries SET attempts = ?, earlier_attempts = ?, due_at = ?, reason = ?, owner = 0
+WHERE event = ? AND endpoint = ? AND owner = ? AND status || '' = 'pending'"""
 
 FINISH = """
-UPDATE deliveries SET status = ?, attempts = ?, due_at = NULL, reason = ?, settled_at = ?
-WHERE event = ? AND endpoint = ? AND status = 'pending'"""
+UPDATE deliveries SET status = ?, attempts = ?, earlier_attempts = ?, due_at = NULL, reason = ?, settled_at = ?,
+       owner = 0
+WHERE event = ? AND endpoint = ? AND owner = ? AND status || '' = 'pending'"""
 
 ADVANCE = """
-UPDATE deliveries SET due_at = ?
-WHERE endpoint = ? AND due_at IS NULL AND status = 'pending'
+UPDATE deliveries SET due_at = ?, owner = ?
+WHERE endpoint = ? AND due_at IS NULL AND status || '' = 'pending'
   AND event = (SELECT event FROM deliveries WHERE endpoint = ? AND call = ? AND status = 'pending'
                ORDER BY sequence, event LIMIT 1)
-RETURNING event, call, sequence, attempts,
-          (SELECT id FROM events WHERE number = event), (SELECT payload FROM events WHERE number = event)"""
+  AND NOT EXISTS (SELECT 1 FROM deliveries WHERE endpoint = ? AND call = ? AND status = 'pending'
+                  AND due_at + 0 IS NOT NULL)
+RETURNING event, call, sequence, attempts, earlier_attempts, replays, deadline_at, owner,
+          (SELECT id FROM events WHERE number = event), (SELECT kind FROM events WHERE number = event),
+          (SELECT payload FROM events WHERE number = event)"""
 
-DUE_HEADS = """
-SELECT event, deliveries.call, deliveries.sequence, attempts, id, payload
+# FINISH and ADVANCE in one question, for a database to which each question is a journey.
+FINISH_AND_ADVANCE = f"""
+WITH finished AS ({FINISH} RETURNING event)
+UPDATE deliveries SET due_at = ?, owner = ?
+WHERE endpoint = ? AND due_at IS NULL AND status || '' = 'pending' AND EXISTS (SELECT 1 FROM finished)
+  AND event = (SELECT event FROM deliveries WHERE endpoint = ? AND call = ? AND status = 'pending' AND event <> ?
+               ORDER BY sequence, event LIMIT 1)
+{ADVANCE[ADVANCE.index("RETURNING") :]}"""  # noqa: S608 - constants
+
+KEEP_FINISH_AND_ADVANCE = FINISH_AND_ADVANCE.replace("WITH", f"WITH kept AS ({ADD_ATTEMPT}),", 1)
+
+HEAD_COLUMNS = """event, deliveries.call, deliveries.sequence, attempts, earlier_attempts, replays, deadline_at,
+       owner, id, kind, payload"""
+
+DUE_HEADS = f"""
+SELECT {HEAD_COLUMNS}
 FROM deliveries JOIN events ON number = event
-WHERE endpoint = ? AND status = 'pending' AND due_at <= ?
-ORDER BY due_at LIMIT ?"""
+WHERE endpoint = ? AND status = 'pending' AND due_at <= ? AND owner IN (0, ?)
+ORDER BY due_at LIMIT ?"""  # noqa: S608 - a constant
+
+# A row for each live call of the page, its head's columns NULL where nothing of it is due.
+LIVE_HEADS = f"""
+SELECT opened, {HEAD_COLUMNS}
+FROM (SELECT call AS live_call, number AS opened FROM live_calls WHERE number < ? ORDER BY number DESC LIMIT ?) AS live
+LEFT JOIN deliveries ON endpoint = ? AND deliveries.call = live_call AND status = 'pending'
+                     AND due_at + 0 <= ? AND owner IN (0, ?)
+LEFT JOIN events ON events.number = event
+ORDER BY opened DESC"""  # noqa: S608 - a constant
 
 NEXT_DUE = "SELECT MIN(due_at) FROM deliveries WHERE endpoint = ? AND status = 'pending' AND due_at > ?"
 
-PENDING_BY_ENDPOINT = "SELECT endpoint, COUNT(*), MIN(event) FROM deliveries WHERE status = 'pending' GROUP BY endpoint"
+OLDEST_DUE = "SELECT MIN(due_at) FROM deliveries WHERE endpoint = ? AND status = 'pending' AND due_at IS NOT NULL"
 
-ACCEPTED_AT = "SELECT accepted_at FROM events WHERE number = ?"
+PENDING_BY_ENDPOINT = "SELECT endpoint, COUNT(*) FROM deliveries WHERE status = 'pending' GROUP BY endpoint"
+
+RECALL = """
+UPDATE deliveries SET due_at = ?
+WHERE status || '' = 'pending' AND due_at IS NOT NULL AND (event, endpoint) IN (
+    SELECT event, endpoint FROM deliveries
+    WHERE endpoint = ? AND status = 'pending' AND due_at > ?
+      AND reason IN ('timeout', 'connect', 'dns', 'tls', 'disconnected', 'proxy') LIMIT ?)
+RETURNING event"""
 
 ABANDON = """
-UPDATE deliveries SET status = 'dead', due_at = NULL, reason = ?, settled_at = ?
+UPDATE deliveries SET status = 'dead', due_at = NULL, owner = 0, reason = ?, settled_at = ?
 WHERE (event, endpoint) IN (SELECT event, endpoint FROM deliveries WHERE endpoint = ? AND status = 'pending' LIMIT ?)
 RETURNING event"""
 
-HELD = """
-SELECT id, call, sequence, payload FROM events WHERE held_until IS NOT NULL AND held_until <= ?
-ORDER BY held_until LIMIT ?"""
-
-HELD_COUNT = "SELECT COUNT(*) FROM events WHERE held_until IS NOT NULL"
-
-# Numbers grow with time, so reading in their order finds the old events first, without an index of times.
-OLDEST_EVENTS = """
-SELECT number, accepted_at < ?, held_until IS NULL AND NOT EXISTS (
-    SELECT 1 FROM deliveries WHERE event = number AND (status = 'pending' OR settled_at >= ?))
-FROM events WHERE number > ? ORDER BY number LIMIT ?"""
-
-
-FORGET = (
-    "DELETE FROM attempts WHERE event = ?",
-    "DELETE FROM deliveries WHERE event = ?",
-    "DELETE FROM events WHERE number = ?",
-)
-
 
 class Status(StrEnum):
-    """Of a delivery. `PENDING` becomes one of the other two, once."""
+    """Of a delivery. `PENDING` becomes one of the others, once; until it is replayed."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
     DEAD = "dead"
+    EXPIRED = "expired"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredEvent:
-    """An event as it is kept; `payload` is what came over the wire."""
+class Kind(StrEnum):
+    """What an event tells of: a call, or the dispatcher itself."""
 
-    id: EventId
-    call: CallKey
-    sequence: int
-    payload: bytes
+    CALL = "call"
+    OWN = "own"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """The first delivery of its lane: the one whose turn it is. `attempts` counts those already made."""
+    """The first delivery of its lane: the one whose turn it is.
+
+    `attempts` counts those already made, `earlier_attempts` those of them that the schedule does not count. After
+    `deadline_at` no attempt starts. `owner` is the dispatcher that may attempt it (see `claims`).
+    """
 
     event: int
     call: CallKey
@@ -127,193 +139,131 @@ class Head:
     attempts: int
     event_id: EventId
     payload: bytes
+    earlier_attempts: int = 0
+    replays: int = 0
+    deadline_at: datetime | None = None
+    kind: Kind = Kind.CALL
+    owner: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """One HTTP request for a delivery, after the fact; `status` is None when no answer came."""
+class Settlement:
+    """What came of a head's turn. A delivery that stays pending needs `due_at`, its next attempt.
 
-    number: int
-    started_at: datetime
-    duration: timedelta
-    status: int | None
-    outcome: OutcomeKind
+    `earlier_attempts` is the delivery's new count of attempts that the schedule does not count.
+    """
+
+    status: Status
     reason: Reason
-    excerpt: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pending:
-    """An endpoint's pending deliveries; `oldest` is when the first of their events was accepted."""
-
-    count: int
-    oldest: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Purged:
-    """How many events were deleted, the number of the last one looked at, and whether there is no older one left."""
-
-    count: int
-    last_event: int
-    is_last: bool
+    at: datetime
+    due_at: datetime | None = None
+    attempts: tuple[Attempt, ...] = ()
+    earlier_attempts: int = 0
 
 
 class Deliveries:
-    """Every question the dispatcher asks of its database. Errors are those of `Database`."""
+    """Every question about deliveries that are under way. Errors are those of `Database`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, doubt: Callable[[str, CallKey], None] = lambda _endpoint, _call: None):
+        """`doubt` is told of lanes that, as far as this process sees, got no new head (see `lane_repair`)."""
         self._database = database
+        self.doubt = doubt
 
     async def write(self, statements: Sequence[Statement]) -> list[list[Row]]:
-        """Run statements made by the functions below as one unit."""
+        """Run statements made by the functions of the tables' modules as one unit."""
         return await self._database.write(statements)
 
-    async def arrivals_of(self, calls: Sequence[CallKey]) -> tuple[dict[CallKey, CallArrivals], set[EventId]]:
-        """What has arrived of the calls, and the ids of all their events."""
-        arrivals = dict.fromkeys(calls, CallArrivals())
-        ids: set[EventId] = set()
-        for row in await self._read_list("SELECT call, sequence, id, held_until FROM events WHERE call IN (%s)", calls):
-            call, arrival, is_held = CallKey(row[0]), Arrival(row[1], EventId(row[2])), row[3] is not None
-            ids.add(arrival.id)
-            known = arrivals[call]
-            arrivals[call] = CallArrivals(
-                reached=known.reached if is_held else max(known.reached, arrival.sequence),
-                held=known.held | {arrival} if is_held else known.held,
-            )
-        return arrivals, ids
+    async def due_heads(self, endpoint: str, *, now: datetime, limit: int, owner: int = 0) -> list[Head]:
+        """The endpoint's heads that are due and nobody's or the owner's, the longest due first."""
+        return [head_of(row) for row in await self._database.read(DUE_HEADS, (endpoint, micros(now), owner, limit))]
 
-    async def stored_events(self, ids: Sequence[EventId]) -> list[StoredEvent]:
-        """The events with these ids, in no order."""
-        return [
-            _stored(row)
-            for row in await self._read_list("SELECT id, call, sequence, payload FROM events WHERE id IN (%s)", ids)
-        ]
+    async def live_heads(
+        self, endpoint: str, *, now: datetime, before: int, limit: int, owner: int = 0
+    ) -> tuple[list[Head], int | None]:
+        """The due heads of live calls, the newest call first; looks at `limit` calls that were opened before `before`.
 
-    async def overdue_holds(self, *, now: datetime, limit: int) -> list[StoredEvent]:
-        """Held events that have waited long enough, the longest first."""
-        return [_stored(row) for row in await self._database.read(HELD, (micros(now), limit))]
-
-    async def held_count(self) -> int:
-        """How many events are held."""
-        return int((await self._database.read(HELD_COUNT))[0][0])
-
-    async def due_heads(self, endpoint: str, *, now: datetime, limit: int) -> list[Head]:
-        """The endpoint's heads that are due, the longest due first."""
-        return [_head(row) for row in await self._database.read(DUE_HEADS, (endpoint, micros(now), limit))]
+        The second value is the next `before`, None after the last call.
+        """
+        rows = await self._database.read(LIVE_HEADS, (before, limit, endpoint, micros(now), owner))
+        heads = [head_of(row[1:]) for row in rows if row[1] is not None]
+        return heads, int(rows[-1][0]) if len(rows) >= limit else None
 
     async def next_due_at(self, endpoint: str, *, after: datetime) -> datetime | None:
         """When the endpoint's next head falls due."""
         due_at = (await self._database.read(NEXT_DUE, (endpoint, micros(after))))[0][0]
         return None if due_at is None else moment(due_at)
 
-    async def pending(self) -> dict[str, Pending]:
-        """What waits, by endpoint."""
-        pending = {}
-        for endpoint, count, oldest in await self._database.read(PENDING_BY_ENDPOINT):
-            rows = await self._database.read(ACCEPTED_AT, (oldest,))
-            pending[endpoint] = Pending(count=count, oldest=moment(rows[0][0]))
-        return pending
+    async def oldest_due_at(self, endpoint: str) -> datetime | None:
+        """When the head that has been due longest fell due, or the first one will."""
+        due_at = (await self._database.read(OLDEST_DUE, (endpoint,)))[0][0]
+        return None if due_at is None else moment(due_at)
+
+    async def pending(self) -> dict[str, int]:
+        """How many deliveries wait, by endpoint. Reads all of them: for the start alone."""
+        return dict(map(tuple, await self._database.read(PENDING_BY_ENDPOINT)))
 
     async def settle(
-        self, endpoint: str, head: Head, attempt: Attempt, *, status: Status, at: datetime, due_at: datetime | None
+        self, endpoint: str, head: Head, settlement: Settlement, *, also: Sequence[Statement] = ()
     ) -> Head | None:
-        """Record an attempt and what follows from it; gives the lane's new head when the delivery is finished.
+        """Record a turn and what follows from it; gives the lane's new head when the delivery is finished.
 
-        A delivery that stays pending needs `due_at`, its next attempt.
+        `also` becomes part of the unit.
         """
-        statements = [_add_attempt(endpoint, head, attempt)]
-        key = (head.event, endpoint)
-        if status is Status.PENDING:
-            if due_at is None:
+        unit = [add_attempt(head.event, endpoint, attempt) for attempt in settlement.attempts]
+        counts = (head.attempts + len(settlement.attempts), settlement.earlier_attempts)
+        key = (head.event, endpoint, head.owner)
+        if settlement.status is Status.PENDING:
+            if settlement.due_at is None:
                 raise ValueError("a pending delivery needs the time of its next attempt")
-            statements.append(Statement(POSTPONE, (attempt.number, micros(due_at), attempt.reason.value, *key)))
-            await self._database.write(statements)
+            postponed = (*counts, micros(settlement.due_at), settlement.reason.value, *key)
+            await self._database.write([*unit, Statement(POSTPONE, postponed), *also])
             return None
-        finished = (status.value, attempt.number, attempt.reason.value, micros(at), *key)
-        statements.append(Statement(FINISH, finished))
-        statements.append(Statement(ADVANCE, (micros(at), endpoint, endpoint, head.call)))
-        rows = (await self._database.write(statements))[-1]
-        return _head(rows[0]) if rows else None
+        at = micros(settlement.at)
+        finished: tuple[object, ...] = (settlement.status.value, *counts, settlement.reason.value, at, *key)
+        if self._database.is_shared:
+            finished += (at, head.owner, endpoint, endpoint, head.call, head.event)
+            if len(unit) == 1:
+                unit = [Statement(KEEP_FINISH_AND_ADVANCE, (*unit[0].parameters, *finished))]
+            else:
+                unit.append(Statement(FINISH_AND_ADVANCE, finished))
+        else:
+            unit += [Statement(FINISH, finished), advance(endpoint, head.call, at=settlement.at, owner=head.owner)]
+        place = len(unit) - 1
+        rows = (await self._database.write([*unit, *also]))[place]
+        if not rows:
+            self.doubt(endpoint, head.call)
+        return head_of(rows[0]) if rows else None
+
+    async def recall(self, endpoint: str, *, now: datetime, limit: int) -> int:
+        """Make heads due that wait for a later attempt because nobody answered; at most `limit`, and how many."""
+        at = micros(now)
+        return len((await self._database.write([Statement(RECALL, (at, endpoint, at, limit))]))[0])
 
     async def abandon(self, endpoint: str, *, reason: Reason, at: datetime, limit: int) -> int:
         """Make at most `limit` pending deliveries of the endpoint dead; how many there were."""
         statement = Statement(ABANDON, (reason.value, micros(at), endpoint, limit))
         return len((await self._database.write([statement]))[0])
 
-    async def purge(self, *, before: datetime, after_event: int, limit: int) -> Purged:
-        """Look at the `limit` oldest events after number `after_event`; delete what was finished before `before`."""
-        cutoff = micros(before)
-        rows = await self._database.read(OLDEST_EVENTS, (cutoff, cutoff, after_event, limit))
-        old = [(number, is_finished) for number, is_old, is_finished in rows if is_old]
-        finished = [number for number, is_finished in old if is_finished]
-        statements = [Statement(sql, (number,)) for number in finished for sql in FORGET]
-        if statements:
-            await self._database.write(statements)
-        return Purged(
-            count=len(finished),
-            last_event=old[-1][0] if old else after_event,
-            is_last=len(old) < limit,
-        )
 
-    async def _read_list(self, sql: str, values: Sequence[str]) -> list[Row]:
-        rows: list[Row] = []
-        for start in range(0, len(values), LIST_LENGTHS[-1]):
-            chunk = list(values[start : start + LIST_LENGTHS[-1]])
-            length = next(length for length in LIST_LENGTHS if length >= len(chunk))
-            chunk += chunk[:1] * (length - len(chunk))
-            rows += await self._database.read(sql % ", ".join("?" * length), chunk)
-        return rows
+def add_delivery(
+    event_id: EventId, endpoint: str, *, now: datetime, deadline_at: datetime | None = None, owner: int = 0
+) -> Statement:
+    """A delivery of a kept event, at the end of its lane; gives (event number, due_at or None, owner).
+
+    `owner` claims it, if it is the head of its lane.
+    """
+    deadline = None if deadline_at is None else micros(deadline_at)
+    return Statement(ADD_DELIVERY, (endpoint, micros(now), owner, deadline, endpoint, event_id))
 
 
-def add_event(event: StoredEvent, *, accepted_at: datetime, held_until: datetime | None) -> Statement:
-    """Keep an event; nothing happens when its id is known."""
-    held = None if held_until is None else micros(held_until)
-    values = (event.id, event.call, event.sequence, event.payload, micros(accepted_at), held)
-    return Statement(ADD_EVENT, values)
+def advance(endpoint: str, call: CallKey, *, at: datetime, owner: int = 0) -> Statement:
+    """Make the next delivery of a lane that has no head its head, and the owner's; gives its row, for `head_of`."""
+    return Statement(ADVANCE, (micros(at), owner, endpoint, endpoint, call, endpoint, call))
 
 
-def add_delivery(event_id: EventId, endpoint: str, *, now: datetime) -> Statement:
-    """A delivery of a kept event, at the end of its lane; gives (event number, due_at or None)."""
-    return Statement(ADD_DELIVERY, (endpoint, endpoint, micros(now), event_id))
-
-
-def release(event_id: EventId) -> Statement:
-    """A held event is held no longer."""
-    return Statement(RELEASE, (event_id,))
-
-
-def micros(when: datetime) -> int:
-    """A time as it is stored."""
-    return (when - EPOCH) // MICROSECOND
-
-
-def moment(stored: int) -> datetime:
-    """A stored time."""
-    return EPOCH + timedelta(microseconds=stored)
-
-
-def _add_attempt(endpoint: str, head: Head, attempt: Attempt) -> Statement:
-    values = (
-        head.event,
-        endpoint,
-        attempt.number,
-        micros(attempt.started_at),
-        attempt.duration // MICROSECOND,
-        attempt.status,
-        attempt.outcome.value,
-        attempt.reason.value,
-        attempt.excerpt,
-    )
-    return Statement(ADD_ATTEMPT, values)
-
-
-def _stored(row: Row) -> StoredEvent:
-    return StoredEvent(id=EventId(row[0]), call=CallKey(row[1]), sequence=row[2], payload=row[3])
-
-
-def _head(row: Row) -> Head:
-    event, call, sequence, attempts, event_id, payload = row
+def head_of(row: Row) -> Head:
+    """The head that a row of `advance` is."""
+    event, call, sequence, attempts, earlier_attempts, replays, deadline_at, owner, event_id, kind, payload = row
     return Head(
         event=event,
         call=CallKey(call),
@@ -321,4 +271,9 @@ def _head(row: Row) -> Head:
         attempts=attempts,
         event_id=EventId(event_id),
         payload=payload,
+        earlier_attempts=earlier_attempts,
+        replays=replays,
+        deadline_at=None if deadline_at is None else moment(deadline_at),
+        kind=Kind(kind),
+        owner=owner,
     )

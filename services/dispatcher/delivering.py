@@ -8,28 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from services.dispatcher.availability import Availability
-from services.dispatcher.deliveries import Attempt, Status
+from services.dispatcher.attempt_log import Attempt
+from services.dispatcher.consequence import Consequence, consequence, deserves_second_try, is_too_late
+from services.dispatcher.deliveries import Kind, Settlement, Status
 from services.dispatcher.endpoints import CLASS_BY_TYPE
-from services.dispatcher.formats import render
-from services.dispatcher.lanes import Settled, Turn
-from services.dispatcher.outcome import (
-    ADVICE_BY_REASON,
-    Delivered,
-    Failure,
-    Reason,
-    Rejected,
-    Response,
-    Retry,
-    classify,
-    kind_of,
-    reason_of,
-)
-from services.dispatcher.retry import next_attempt_at, parse_retry_after
+from services.dispatcher.faults import redacted
+from services.dispatcher.formats import HttpRequest, TemplateError, render
+from services.dispatcher.gate import EndpointState
+from services.dispatcher.lanes import Settled
+from services.dispatcher.outcome import Failure, Reason, Response, classify, kind_of, reason_of
+from services.dispatcher.own_events import Cause
+from services.dispatcher.ready import Rank
 from switchhook.errors import CodecError, StorageError
 from switchhook.rpc.codec import decode
 
@@ -44,9 +37,11 @@ if TYPE_CHECKING:
     from services.dispatcher.formats import FileAddress
     from services.dispatcher.metrics import EndpointMetrics
     from services.dispatcher.outcome import Outcome
+    from services.dispatcher.ready import Turn
+    from services.dispatcher.watch import Watch
     from switchhook.events import Event
     from switchhook.runtime.clock import Clock
-    from switchhook.runtime.health import ServiceHealth
+    from switchhook.storage.database import Statement
     from switchhook.telemetry.tracing import Tracing
 
 log = logging.getLogger(__name__)
@@ -63,100 +58,146 @@ class Surroundings:
     clock: Clock
     random: Callable[[], float]
     jitter: float
-    health: ServiceHealth
     tracing: Tracing
+
+
+@dataclass(slots=True)
+class _Tries:
+    """The attempts of one turn; `outcome` is that of the last one."""
+
+    event: Event | None
+    outcome: Outcome
+    attempts: list[Attempt] = field(default_factory=list)
+    told: list[Statement] = field(default_factory=list)
 
 
 class Delivering:
     """Takes the turns of one endpoint, several at once."""
 
     def __init__(
-        self, endpoint: Endpoint, *, connections: Connections, metrics: EndpointMetrics, surroundings: Surroundings
+        self,
+        endpoint: Endpoint,
+        *,
+        connections: Connections,
+        metrics: EndpointMetrics,
+        watch: Watch,
+        surroundings: Surroundings,
     ) -> None:
         self._endpoint = endpoint
         self._connections = connections
         self._metrics = metrics
+        self._watch = watch
         self._around = surroundings
-        self._availability = Availability()
 
     async def take(self, turn: Turn) -> Settled:
         """Make the attempt whose turn it is; comes back when its outcome is committed."""
-        started_at = self._around.clock()
-        event, result = await self._attempt(turn, started_at)
-        ended_at = self._around.clock()
-        outcome = classify(result)
-        attempt = Attempt(
-            number=turn.head.attempts + 1,
-            started_at=started_at,
-            duration=max(ended_at - started_at, timedelta(0)),
-            status=result.status if isinstance(result, Response) else None,
-            outcome=kind_of(outcome),
-            reason=reason_of(outcome),
-            excerpt=result.excerpt if isinstance(result, Response) else result.detail,
+        head, now = turn.head, self._around.clock()
+        if is_too_late(head, now=now):
+            return await self._expire(head)
+        tries = await self._try(turn)
+        now = self._around.clock()
+        follows = consequence(
+            tries.outcome,
+            head,
+            schedule=self._endpoint.schedule,
+            made=len(tries.attempts),
+            now=now,
+            jitter=self._around.jitter * (2 * self._around.random() - 1),
         )
-        status, due_at = self._consequence(outcome, attempt.number, ended_at)
-        self._metrics.attempted(attempt.outcome, attempt.reason)
-        if status is Status.DELIVERED and event is not None:
-            self._metrics.delivered(CLASS_BY_TYPE[event.type], ended_at - event.observed_at)
-        self._log(turn.head, event, attempt, status, due_at)
-        self._watch(outcome, ended_at)
-        settled = await self._settle(turn.head, attempt, status, at=ended_at, due_at=due_at)
-        self._metrics.settled(status)
+        if follows.status is Status.DELIVERED and tries.event is not None and head.kind is Kind.CALL:
+            self._metrics.delivered(CLASS_BY_TYPE[tries.event.type], now - tries.event.observed_at)
+        for attempt in tries.attempts:
+            is_last = attempt is tries.attempts[-1]
+            self._log(head, tries.event, attempt, follows if is_last else None)
+        cause = Cause(head=head, event=tries.event)
+        pausing, told = self._watch.consequences(follows, tries.attempts[-1], cause, now=now)
+        settlement = Settlement(
+            status=follows.status,
+            reason=follows.reason,
+            at=now,
+            due_at=follows.due_at,
+            attempts=tuple(tries.attempts),
+            earlier_attempts=follows.earlier_attempts,
+        )
+        told = [*tries.told, *told]
+        settled = await self._settle(head, settlement, also=[*pausing, *told])
+        self._watch.committed(told)
         return settled
 
-    async def _attempt(self, turn: Turn, now: datetime) -> tuple[Event | None, Response | Failure]:
-        event = turn.event
+    async def _try(self, turn: Turn) -> _Tries:
+        head = turn.head
+        tries = _Tries(turn.event, classify(Failure(reason=Reason.INTERNAL)))
+        while True:
+            started_at = self._around.clock()
+            number = head.attempts + len(tries.attempts) + 1
+            tries.event, result = await self._attempt(head, tries.event, number)
+            ended_at = self._around.clock()
+            took = max(ended_at - started_at, timedelta(0))
+            tries.outcome = classify(result)
+            attempt = _attempt_of(number, result, tries.outcome, (started_at, took))
+            tries.attempts.append(attempt)
+            self._metrics.attempted(attempt.outcome, attempt.reason)
+            cause = Cause(head=head, event=tries.event)
+            tries.told += self._watch.attempted(attempt, cause, now=ended_at, is_probe=turn.rank is Rank.PROBE)
+            is_closed = self._watch.gate.state is not EndpointState.ACTIVE
+            if is_closed or not deserves_second_try(result, head, made=len(tries.attempts), took=took):
+                return tries
+            self._watch.gate.started(now=ended_at)
+
+    async def _attempt(self, head: Head, event: Event | None, number: int) -> tuple[Event | None, Response | Failure]:
+        now = self._around.clock()
         try:
+            if head.kind is Kind.OWN:
+                return None, await self._connections.attempt(
+                    _marked(_own_request(head, self._endpoint), head), event_id=head.event_id, now=now
+                )
             if event is None:
-                event = decode(turn.head.payload)
-            request = render(event, self._endpoint, self._around.links)
-            with self._span(turn.head, event) as traceparent:
+                event = decode(head.payload)
+            request = _marked(render(event, self._endpoint, self._around.links), head)
+            with self._span(head, event, number) as traceparent:
                 return event, await self._connections.attempt(
                     request, event_id=event.id, now=now, traceparent=traceparent
                 )
         except CodecError as error:
             return None, Failure(reason=Reason.UNREADABLE, detail=str(error))
+        except TemplateError as error:
+            return event, Failure(reason=Reason.TEMPLATE, detail=redacted(str(error)))
         except Exception:  # the lane's boundary: an unforeseen error must cost one attempt, not the endpoint
-            log.exception("delivery.broken", extra={"endpoint": self._endpoint.name, "event_id": turn.head.event_id})
+            log.exception("delivery.broken", extra={"endpoint": self._endpoint.name, "event_id": head.event_id})
             return event, Failure(reason=Reason.INTERNAL)
 
-    def _span(self, head: Head, event: Event) -> AbstractContextManager[str]:
+    def _span(self, head: Head, event: Event, number: int) -> AbstractContextManager[str]:
         """The first attempt belongs to the event's own trace; a later one, perhaps hours later, is linked to it."""
-        is_first = head.attempts == 0
+        is_first = number == 1
         return self._around.tracing.span(
             "delivery.attempt",
             parent=event.traceparent if is_first else "",
             link="" if is_first else event.traceparent,
-            attributes={"endpoint": self._endpoint.name, "event_id": event.id, "attempt": head.attempts + 1},
+            attributes={"endpoint": self._endpoint.name, "event_id": event.id, "attempt": number},
         )
 
-    def _consequence(self, outcome: Outcome, attempt: int, now: datetime) -> tuple[Status, datetime | None]:
-        match outcome:
-            case Delivered():
-                return Status.DELIVERED, None
-            case Rejected():
-                return Status.DEAD, None
-            case Retry(overloaded=overloaded, retry_after=retry_after):
-                due_at = next_attempt_at(
-                    self._endpoint.schedule,
-                    attempt=attempt,
-                    now=now,
-                    jitter=self._around.jitter * (2 * self._around.random() - 1),
-                    overloaded=overloaded,
-                    retry_after=parse_retry_after(retry_after, now=now),
-                )
-                return (Status.DEAD if due_at is None else Status.PENDING), due_at
+    async def _expire(self, head: Head) -> Settled:
+        facts = {
+            "endpoint": self._endpoint.name,
+            "event_id": head.event_id,
+            "call": head.call,
+            "reason": Reason.DEADLINE.value,
+        }
+        log.info("delivery.expired", extra=facts)
+        settlement = Settlement(
+            status=Status.EXPIRED,
+            reason=Reason.DEADLINE,
+            at=self._around.clock(),
+            earlier_attempts=head.earlier_attempts,
+        )
+        return await self._settle(head, settlement)
 
-    async def _settle(
-        self, head: Head, attempt: Attempt, status: Status, *, at: datetime, due_at: datetime | None
-    ) -> Settled:
+    async def _settle(self, head: Head, settlement: Settlement, *, also: list[Statement] | None = None) -> Settled:
         is_refused = False
         while True:
             try:
                 next_head = await asyncio.shield(
-                    self._around.deliveries.settle(
-                        self._endpoint.name, head, attempt, status=status, at=at, due_at=due_at
-                    )
+                    self._around.deliveries.settle(self._endpoint.name, head, settlement, also=also or ())
                 )
             except StorageError as error:
                 if not is_refused:
@@ -165,12 +206,16 @@ class Delivering:
                 is_refused = True
                 await asyncio.sleep(STORAGE_PAUSE.total_seconds())
             else:
-                return Settled(next_head=next_head, due_at=due_at)
+                self._metrics.settled(settlement.status)
+                return Settled(next_head=next_head, due_at=settlement.due_at)
 
-    def _log(self, head: Head, event: Event | None, attempt: Attempt, status: Status, due_at: datetime | None) -> None:
+    def _log(self, head: Head, event: Event | None, attempt: Attempt, follows: Consequence | None) -> None:
+        """`follows` is None when another attempt follows at once."""
+        status = Status.PENDING if follows is None else follows.status
         level = logging.WARNING if status is Status.DEAD else logging.INFO
         if not log.isEnabledFor(level):
             return
+        due_at = attempt.started_at + attempt.duration if follows is None else follows.due_at
         facts = {
             "endpoint": self._endpoint.name,
             "event_id": head.event_id,
@@ -185,14 +230,32 @@ class Delivering:
         }
         log.log(level, "delivery.attempted", extra=facts)
 
-    def _watch(self, outcome: Outcome, now: datetime) -> None:
-        name = self._endpoint.name
-        if isinstance(outcome, Delivered):
-            outage = self._availability.succeeded(now=now)
-            if outage is not None:
-                self._around.health.solved(f"endpoint {name}")
-                log.info("endpoint.up", extra={"endpoint": name, "outage_s": round(outage.total_seconds(), 1)})
-        elif self._availability.failed(outcome.reason, now=now):
-            advice = ADVICE_BY_REASON[outcome.reason]
-            self._around.health.problem(f"endpoint {name}", f"endpoint {name}: {advice}")
-            log.warning("endpoint.down", extra={"endpoint": name, "reason": outcome.reason.value, "advice": advice})
+
+def _own_request(head: Head, endpoint: Endpoint) -> HttpRequest:
+    """Own events have a body of their own, whatever the endpoint's format."""
+    headers = {"content-type": "application/json"}
+    return HttpRequest(method="POST", url=endpoint.url, headers=headers, body=head.payload)
+
+
+def _marked(request: HttpRequest, head: Head) -> HttpRequest:
+    """A receiver may want to know that an operator sent it anew: its id alone says only that it may be a repeat."""
+    if not head.replays:
+        return request
+    return replace(request, headers={**request.headers, "webhook-replay": "true"})
+
+
+def _attempt_of(number: int, result: Response | Failure, outcome: Outcome, time: tuple[datetime, timedelta]) -> Attempt:
+    started_at, duration = time
+    answer = result if isinstance(result, Response) else None
+    return Attempt(
+        number=number,
+        started_at=started_at,
+        duration=duration,
+        status=None if answer is None else answer.status,
+        outcome=kind_of(outcome),
+        reason=reason_of(outcome),
+        excerpt=result.excerpt if isinstance(result, Response) else result.detail,
+        address=result.address,
+        response_body="" if answer is None else answer.body,
+        response_bytes=0 if answer is None else answer.body_bytes,
+    )

@@ -15,50 +15,96 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from yarl import URL
 
+from services.dispatcher.access import Access
+from services.dispatcher.signing import signing_key
 from switchhook.events import EventType, Transfer
+from switchhook.settings import DEADLINES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
+    from services.dispatcher.formats.request import Method
+    from services.dispatcher.signing import SigningKey
     from switchhook.events import Event
     from switchhook.settings import DispatcherSettings, EndpointSettings
+    from switchhook.settings.templates import TemplateSettings
 
 URL_CHARACTERS = "%/:@!$&'()*+,;=~-._"
 
 
 class EventClass(StrEnum):
-    """What an endpoint subscribes to; each is one type of event in the formats `get` and `post`."""
+    """What an endpoint subscribes to."""
 
     RINGING = "ringing"
     DIALING = "dialing"
+    RINGING_STOPPED = "ringing_stopped"
     STARTED = "started"
     ENDED = "ended"
+    COMPLETED = "completed"
     RECORDING = "recording"
 
 
 class Format(StrEnum):
-    """How an event becomes a request: the query strings or the JSON bodies that CRMs already understand."""
+    """How an event becomes a request.
+
+    `GET` and `POST` are what CRMs of the old plug-ins understand; `STANDARD` and `CLOUDEVENTS` carry everything that is
+    known, `TEMPLATE` what its author chose of that.
+    """
 
     GET = "get"
     POST = "post"
+    STANDARD = "standard"
+    CLOUDEVENTS = "cloudevents"
+    TEMPLATE = "template"
+
+
+class ContentMode(StrEnum):
+    """Where a CloudEvent's attributes travel: in the body with the data, or in headers."""
+
+    STRUCTURED = "structured"
+    BINARY = "binary"
 
 
 CLASS_BY_TYPE: Mapping[EventType, EventClass] = MappingProxyType(
     {
         EventType.RINGING: EventClass.RINGING,
         EventType.DIALING: EventClass.DIALING,
+        EventType.RINGING_STOPPED: EventClass.RINGING_STOPPED,
         EventType.STARTED: EventClass.STARTED,
         EventType.ENDED: EventClass.ENDED,
+        EventType.COMPLETED: EventClass.COMPLETED,
         EventType.RECORDING_READY: EventClass.RECORDING,
+        EventType.RECORDING_ABSENT: EventClass.RECORDING,
+        EventType.RECORDING_FAILED: EventClass.RECORDING,
     }
 )
+
+# The formats of the old plug-ins have words for these alone.
+OLD_FORMATS = frozenset({Format.GET, Format.POST})
+OLD_TYPES = frozenset(
+    {EventType.RINGING, EventType.DIALING, EventType.STARTED, EventType.ENDED, EventType.RECORDING_READY}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateSource:
+    """The templates of a request, as they were written; `url` None means the endpoint's own."""
+
+    method: Method = "POST"
+    url: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    content_type: str = "application/json"
+    body: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """A receiver. Empty filters let everything through; `schedule` holds the delays between attempts.
 
-    `url` and `recording_url` are percent-encoded; recording events go to `recording_url` when there is one.
+    `url` and `recording_url` are percent-encoded; recording events go to `recording_url` when there is one. All `keys`
+    sign every attempt. `template` is there when the format is `TEMPLATE`. A class without an entry in `deadlines` is
+    never too late; `rate_limit` is attempts a second.
     """
 
     name: str
@@ -76,6 +122,13 @@ class Endpoint:
     blind_transfer_end: bool = False
     schedule: tuple[timedelta, ...] = ()
     timeout: timedelta = timedelta(seconds=15)
+    deadlines: Mapping[EventClass, timedelta] = field(default_factory=dict)
+    rate_limit: float | None = None
+    concurrency: int = 64
+    keys: tuple[SigningKey, ...] = field(default=(), repr=False)
+    access: Access = field(default_factory=Access)
+    content_mode: ContentMode = ContentMode.STRUCTURED
+    template: TemplateSource | None = None
 
     @classmethod
     def from_settings(cls, settings: EndpointSettings, defaults: DispatcherSettings) -> Endpoint:
@@ -86,7 +139,7 @@ class Endpoint:
             name=settings.name,
             url=wire_url(str(settings.url)),
             format=Format(settings.format),
-            events=frozenset(EventClass(name) for name in settings.events),
+            events=frozenset(EventClass if settings.events is None else map(EventClass, settings.events)),
             recording_url=None if recording_url is None else wire_url(str(recording_url)),
             pbx=frozenset(settings.pbx),
             users=frozenset(settings.users),
@@ -98,15 +151,21 @@ class Endpoint:
             blind_transfer_end=settings.blind_transfer_end,
             schedule=tuple(defaults.retry_schedule if schedule is None else schedule),
             timeout=defaults.timeout if settings.timeout is None else settings.timeout,
+            deadlines=_deadlines(settings, defaults),
+            rate_limit=settings.rate_limit,
+            concurrency=defaults.concurrency if settings.concurrency is None else settings.concurrency,
+            access=Access.from_settings(settings),
+            keys=tuple(signing_key(secret.get_secret_value()) for secret in settings.secret),
+            content_mode=ContentMode(settings.content_mode or ContentMode.STRUCTURED),
+            template=None if settings.template is None else _template_source(settings.template),
         )
 
 
 def wants(endpoint: Endpoint, event: Event) -> bool:
     """True when the event makes a delivery for the endpoint."""
-    event_class = CLASS_BY_TYPE.get(event.type)
-    if event_class is None or event_class not in endpoint.events:
+    if not gets(endpoint, event.type):
         return False
-    if _is_blind_transfer_end(event) and not endpoint.blind_transfer_end:
+    if endpoint.format in OLD_FORMATS and _is_blind_transfer_end(event) and not endpoint.blind_transfer_end:
         return False
     return (
         _passes(event.pbx, endpoint.pbx)
@@ -116,12 +175,39 @@ def wants(endpoint: Endpoint, event: Event) -> bool:
     )
 
 
+def gets(endpoint: Endpoint, event_type: EventType) -> bool:
+    """True when the endpoint subscribes to events of this type, and its format has a word for them."""
+    is_known = endpoint.format not in OLD_FORMATS or event_type in OLD_TYPES
+    return is_known and CLASS_BY_TYPE[event_type] in endpoint.events
+
+
+def deadline_of(endpoint: Endpoint, event: Event) -> datetime | None:
+    """When it is too late to tell the endpoint of the event; None is never."""
+    deadline = endpoint.deadlines.get(CLASS_BY_TYPE[event.type])
+    return None if deadline is None else event.occurred_at + deadline
+
+
 def wire_url(written: str) -> str:
     """The address as it is sent: encoded where it must be, and otherwise left alone, for it may hold a signature."""
     parts = urlsplit(written)
     authority = parts.netloc if parts.netloc.isascii() else URL(written).raw_authority
     path, query = quote(parts.path or "/", safe=URL_CHARACTERS), quote(parts.query, safe=URL_CHARACTERS + "?")
     return urlunsplit((parts.scheme, authority, path, query, ""))
+
+
+def _template_source(settings: TemplateSettings) -> TemplateSource:
+    return TemplateSource(
+        method=settings.method,
+        url=settings.url,
+        headers={name: value.get_secret_value() for name, value in settings.headers.items()},
+        content_type=settings.content_type,
+        body=settings.body,
+    )
+
+
+def _deadlines(settings: EndpointSettings, defaults: DispatcherSettings) -> dict[EventClass, timedelta]:
+    written = {**DEADLINES, **defaults.deadlines, **settings.deadlines}
+    return {EventClass(name): deadline for name, deadline in written.items() if deadline is not None}
 
 
 def _is_blind_transfer_end(event: Event) -> bool:

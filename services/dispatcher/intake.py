@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from switchhook.errors import StorageError
+from switchhook.errors import ConstraintViolated, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from services.dispatcher.admission import Admission, Unit
     from services.dispatcher.deliveries import Deliveries
-    from services.dispatcher.lanes import Turn
     from services.dispatcher.metrics import DispatcherMetrics
+    from services.dispatcher.ready import Turn
     from switchhook.rpc.received import Received
     from switchhook.runtime.clock import Clock
     from switchhook.runtime.health import ServiceHealth
@@ -31,6 +31,7 @@ WAITING_BATCHES = 64
 EVENTS_IN_ONE_UNIT = 1_000
 OVERDUE_PAGE = 200
 LONGEST_LOOK = timedelta(seconds=1)
+COLLISIONS = 5  # with other dispatchers, until the sender is told to try again
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,8 +96,7 @@ class Intake:
         events = [received for batch in batches for received in batch.events]
         waiting = [batch.committed for batch in batches]
         try:
-            unit = await self._admission.of_events(events, now=self._clock())
-            await self._write(unit)
+            unit = await self._admit(events)
         except StorageError as error:
             self._note_storage(error)
             for future in waiting:
@@ -113,6 +113,18 @@ class Intake:
         for future in waiting:
             if not future.done():
                 future.set_result(None)
+
+    async def _admit(self, events: Sequence[Received]) -> Unit:
+        for _ in range(COLLISIONS):
+            unit = await self._admission.of_events(events, now=self._clock())
+            try:
+                await self._write(unit)
+            except ConstraintViolated:
+                continue  # another dispatcher added to the same lane in this moment
+            return unit
+        unit = await self._admission.of_events(events, now=self._clock())
+        await self._write(unit)
+        return unit
 
     def _note_storage(self, error: StorageError | None) -> None:
         """Say it once when events cannot be kept, and once when they can again; nothing is lost in between."""
@@ -144,7 +156,9 @@ class Intake:
             raise
         self._admission.committed(unit)
         self._metrics.held.inc(unit.held)
-        for endpoint, turn in unit.deliveries(rows):
+        for endpoint, call, turn in unit.deliveries(rows):
             self._metrics.of(endpoint).pending.inc()
-            if turn is not None:
+            if turn is None:
+                self._deliveries.doubt(endpoint, call)
+            else:
                 self._offer(endpoint, turn)

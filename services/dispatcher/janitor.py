@@ -1,4 +1,4 @@
-"""The janitor: removes what was finished long ago, in small batches, and looks how long the oldest has been waiting."""
+"""The janitor: removes what was finished long ago, in small batches, and looks how long the first has been due."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from switchhook.errors import StorageError
 
 if TYPE_CHECKING:
     from services.dispatcher.deliveries import Deliveries
+    from services.dispatcher.kept_events import KeptEvents
     from services.dispatcher.metrics import DispatcherMetrics
     from switchhook.runtime.clock import Clock
 
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 
 LOOK_INTERVAL = timedelta(seconds=15)
 PURGE_INTERVAL = timedelta(minutes=10)
-BATCH = 200  # events, with their deliveries and attempts
+BATCH = 50  # events, with their deliveries and attempts
 PAUSE = timedelta(milliseconds=50)  # between batches: deliveries under way come first
 
 
@@ -26,8 +27,15 @@ class Janitor:
     """Run `run` in a task. `retention` is how long a finished delivery stays visible."""
 
     def __init__(
-        self, deliveries: Deliveries, *, metrics: DispatcherMetrics, retention: timedelta, clock: Clock
+        self,
+        events: KeptEvents,
+        *,
+        deliveries: Deliveries,
+        metrics: DispatcherMetrics,
+        retention: timedelta,
+        clock: Clock,
     ) -> None:
+        self._events = events
         self._deliveries = deliveries
         self._metrics = metrics
         self._retention = retention
@@ -49,19 +57,22 @@ class Janitor:
 
     async def look(self) -> None:
         """Bring the gauges that the table knows best up to date. Raises `StorageError`."""
-        pending = await self._deliveries.pending()
-        now = self._clock()
         for endpoint, metrics in self._metrics.by_endpoint.items():
-            waiting = pending.get(endpoint)
-            metrics.oldest_age.set(0 if waiting is None else max((now - waiting.oldest).total_seconds(), 0))
-        self._metrics.held.set(await self._deliveries.held_count())
+            due_at = await self._deliveries.oldest_due_at(endpoint)
+            metrics.oldest_due_age.set(0 if due_at is None else max((self._clock() - due_at).total_seconds(), 0))
+        self._metrics.held.set(await self._events.held_count())
+        if self._events.is_shared:
+            # What others accept and deliver is not counted here.
+            pending = await self._deliveries.pending()
+            for endpoint, metrics in self._metrics.by_endpoint.items():
+                metrics.pending.set(pending.get(endpoint, 0))
 
     async def purge(self) -> int:
         """Remove what was finished before the retention began; how many events. Raises `StorageError`."""
         before = self._clock() - self._retention
         removed = after_event = 0
         while True:
-            purged = await self._deliveries.purge(before=before, after_event=after_event, limit=BATCH)
+            purged = await self._events.purge(before=before, after_event=after_event, limit=BATCH)
             removed, after_event = removed + purged.count, purged.last_event
             if purged.is_last:
                 break

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from services.dispatcher.deliveries import Status
 from services.dispatcher.endpoints import EventClass
-from services.dispatcher.outcome import OutcomeKind, Reason
+from services.dispatcher.gate import EndpointState
+from services.dispatcher.outcome import NOT_OF_ATTEMPTS, OutcomeKind, Reason
 from switchhook.telemetry.metrics import LATENCY_BUCKETS
 
 if TYPE_CHECKING:
@@ -17,21 +19,50 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
+    from services.dispatcher.gate import Gate
+
+PAUSING = frozenset({Reason.GONE, Reason.DISABLED})
+
+
+class Count:
+    """A gauge that can also be read."""
+
+    def __init__(self, gauge: Gauge) -> None:
+        self._gauge = gauge
+        self.value = 0
+
+    def set(self, value: int) -> None:
+        """It is this many now."""
+        self.value = value
+        self._gauge.set(value)
+
+    def inc(self, by: int = 1) -> None:
+        """More."""
+        self.set(self.value + by)
+
+    def dec(self, by: int = 1) -> None:
+        """Fewer."""
+        self.set(self.value - by)
+
 
 class EndpointMetrics:
     """One endpoint's share of the metrics, its labels already resolved: they are touched a thousand times a second."""
 
     def __init__(self, metrics: DispatcherMetrics, endpoint: str) -> None:
-        self.pending = metrics.pending.labels(endpoint)
-        self.oldest_age = metrics.oldest_age.labels(endpoint)
+        self.pending = Count(metrics.pending.labels(endpoint))
+        self.oldest_due_age = metrics.oldest_due_age.labels(endpoint)
         self.dead = metrics.dead.labels(endpoint)
+        self.expired = metrics.expired.labels(endpoint)
+        self._parked = metrics.parked.labels(endpoint)
+        self._states = {state: metrics.state.labels(endpoint, state) for state in EndpointState}
+        self._states[EndpointState.ACTIVE].set(1)
         self._attempts = {
             (OutcomeKind.DELIVERED, Reason.NONE): metrics.attempts.labels(endpoint, OutcomeKind.DELIVERED, "")
         } | {
             (outcome, reason): metrics.attempts.labels(endpoint, outcome, reason)
-            for outcome in (OutcomeKind.RETRY, OutcomeKind.REJECTED)
+            for outcome in (OutcomeKind.RETRY, OutcomeKind.REJECTED, OutcomeKind.PAUSED)
             for reason in Reason
-            if reason not in (Reason.NONE, Reason.ENDPOINT_REMOVED)
+            if reason not in NOT_OF_ATTEMPTS and (reason in PAUSING) == (outcome is OutcomeKind.PAUSED)
         }
         self._latency = {kind: metrics.latency.labels(endpoint, kind) for kind in EventClass}
 
@@ -40,15 +71,27 @@ class EndpointMetrics:
         self._attempts[outcome, reason].inc()
 
     def settled(self, status: Status) -> None:
-        """Count what a committed attempt left behind."""
+        """Count what a committed turn left behind."""
         if status is not Status.PENDING:
             self.pending.dec()
         if status is Status.DEAD:
             self.dead.inc()
+        if status is Status.EXPIRED:
+            self.expired.inc()
+
+    def show(self, gate: Gate) -> None:
+        """Let the gate say, whenever it is asked, what state the endpoint is in and how much is parked for it."""
+        for state, gauge in self._states.items():
+            gauge.set_function(partial(_is_in, gate, state))
+        self._parked.set_function(lambda: 0.0 if gate.state is EndpointState.ACTIVE else float(self.pending.value))
 
     def delivered(self, event_class: EventClass, latency: timedelta) -> None:
         """Note how long after the PBX's word of the event the endpoint had it."""
         self._latency[event_class].observe(max(latency.total_seconds(), 0.0))
+
+
+def _is_in(gate: Gate, state: EndpointState) -> float:
+    return float(gate.state is state)
 
 
 class DispatcherMetrics:
@@ -65,9 +108,18 @@ class DispatcherMetrics:
         self.pending = Gauge(
             "switchhook_deliveries_pending", "Deliveries not finished.", ["endpoint"], registry=registry
         )
-        self.oldest_age = Gauge(
-            "switchhook_delivery_oldest_pending_seconds",
-            "Age of the event whose delivery has been waiting longest.",
+        self.parked = Gauge(
+            "switchhook_deliveries_parked",
+            "Deliveries that wait until their endpoint recovers or is resumed.",
+            ["endpoint"],
+            registry=registry,
+        )
+        self.state = Gauge(
+            "switchhook_endpoint_state", "1 for the state it is in.", ["endpoint", "state"], registry=registry
+        )
+        self.oldest_due_age = Gauge(
+            "switchhook_delivery_oldest_due_age_seconds",
+            "How long the delivery that was due first has been due.",
             ["endpoint"],
             registry=registry,
         )
@@ -85,6 +137,9 @@ class DispatcherMetrics:
             registry=registry,
         )
         self.dead = Counter("switchhook_deliveries_dead_total", "Deliveries given up.", ["endpoint"], registry=registry)
+        self.expired = Counter(
+            "switchhook_deliveries_expired_total", "Deliveries past their deadline.", ["endpoint"], registry=registry
+        )
         self.by_endpoint = {name: EndpointMetrics(self, name) for name in endpoints}
 
     def of(self, endpoint: str) -> EndpointMetrics:

@@ -15,15 +15,20 @@ from typing import TYPE_CHECKING
 
 from services.dispatcher.addresses import file_addresses
 from services.dispatcher.admission import Admission
-from services.dispatcher.attempt import Connections
+from services.dispatcher.api import DispatcherApi
+from services.dispatcher.breaker import USUAL_RULES, BreakerRules
+from services.dispatcher.claims import Claims
 from services.dispatcher.deliveries import Deliveries
-from services.dispatcher.delivering import Delivering, Surroundings
+from services.dispatcher.delivering import Surroundings
 from services.dispatcher.endpoints import Endpoint
+from services.dispatcher.engine import Engine
 from services.dispatcher.intake import Intake
 from services.dispatcher.janitor import Janitor
-from services.dispatcher.lanes import Lanes
+from services.dispatcher.kept_events import KeptEvents
+from services.dispatcher.lane_repair import LaneRepair
 from services.dispatcher.metrics import DispatcherMetrics
 from services.dispatcher.outcome import ADVICE_BY_REASON, Reason
+from services.dispatcher.rehearsal import demand_good_templates
 from switchhook.rpc.server import serve_publish
 from switchhook.runtime.clock import Clock, utc_now
 from switchhook.storage import open_database
@@ -32,11 +37,13 @@ from switchhook.telemetry.tracing import OFF, Tracing
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from aiohttp.web import RouteDef
     from prometheus_client import CollectorRegistry
 
+    from services.dispatcher.endpoint_states import Endpoints
     from services.dispatcher.formats import FileAddress
     from switchhook.runtime.health import ServiceHealth
-    from switchhook.settings import DispatcherSettings, Settings
+    from switchhook.settings import Settings
     from switchhook.storage.database import Database
 
 log = logging.getLogger(__name__)
@@ -46,7 +53,7 @@ ABANDONED_AT_ONCE = 500
 
 
 class Dispatcher:
-    """A service; `address` is where it listens while it runs."""
+    """A service; while it runs, `address` is where it listens, and `endpoints` pauses and resumes."""
 
     name = NAME
 
@@ -54,111 +61,133 @@ class Dispatcher:
         self,
         endpoints: Sequence[Endpoint],
         *,
-        settings: DispatcherSettings,
+        settings: Settings,
         open_tables: Callable[[], Awaitable[Database]],
         links: FileAddress,
         metrics: DispatcherMetrics,
         clock: Clock = utc_now,
         tracing: Tracing = OFF,
+        breaker_rules: BreakerRules = USUAL_RULES,
     ) -> None:
         self._endpoints = endpoints
-        self._settings = settings
+        self._settings = settings.dispatcher
         self._open_tables = open_tables
         self._links = links
         self._metrics = metrics
         self._clock = clock
         self._tracing = tracing
+        self._breaker_rules = breaker_rules
+        self._api = DispatcherApi.from_settings(settings, clock=clock)
         self.address: str | None = None
+        self.endpoints: Endpoints | None = None
 
     @classmethod
     def from_settings(
-        cls, settings: Settings, *, registry: CollectorRegistry, clock: Clock = utc_now, tracing: Tracing = OFF
+        cls,
+        settings: Settings,
+        *,
+        registry: CollectorRegistry,
+        clock: Clock = utc_now,
+        tracing: Tracing = OFF,
+        breaker_rules: BreakerRules = USUAL_RULES,
     ) -> Dispatcher:
         """The dispatcher of a configuration. Raises `ConfigError`."""
+        demand_good_templates(settings)
         endpoints = [Endpoint.from_settings(entry, settings.dispatcher) for entry in settings.endpoint]
 
         def open_tables() -> Awaitable[Database]:
             migrations = files("services.dispatcher") / "migrations"
-            return open_database(settings.database.url, data_dir=settings.data_dir, service=NAME, migrations=migrations)
+            return open_database(
+                settings.database.url,
+                data_dir=settings.data_dir,
+                service=NAME,
+                migrations=migrations,
+                allow_replicas=True,
+            )
 
         return cls(
             endpoints,
-            settings=settings.dispatcher,
+            settings=settings,
             open_tables=open_tables,
             links=file_addresses(settings),
             metrics=DispatcherMetrics(registry, endpoints=[endpoint.name for endpoint in endpoints]),
             clock=clock,
             tracing=tracing,
+            breaker_rules=breaker_rules,
         )
+
+    @property
+    def admin_routes(self) -> Sequence[RouteDef]:
+        """See `Administered`."""
+        return self._api.routes
 
     async def run(self, health: ServiceHealth) -> None:
         """Serve until cancelled."""
         async with AsyncExitStack() as stack:
             database = await self._open_tables()
             stack.push_async_callback(database.close)
-            deliveries = Deliveries(database)
-            await self._take_over(deliveries)
-            lanes_by_endpoint = await self._lanes(stack, deliveries, health)
+            repair = LaneRepair(database, clock=self._clock)
+            claims = Claims(database, rescued=repair.doubt_all)
+            await claims.join()
+            stack.push_async_callback(claims.leave)
+            events, deliveries = KeptEvents(database), Deliveries(database, doubt=repair.doubt)
+            await self._take_over(events, deliveries)
+            engine = await stack.enter_async_context(self._engine(database, claims, deliveries, health))
             intake = Intake(
-                Admission(self._endpoints, deliveries=deliveries, hold=self._settings.hold),
+                Admission(self._endpoints, events=events, hold=self._settings.hold, owner_of=engine.owner_of),
                 deliveries=deliveries,
-                offer=lambda endpoint, turn: lanes_by_endpoint[endpoint].offer(turn),
+                offer=engine.offer,
                 metrics=self._metrics,
                 health=health,
                 hold=self._settings.hold,
                 clock=self._clock,
             )
             janitor = Janitor(
-                deliveries, metrics=self._metrics, retention=self._settings.log_retention, clock=self._clock
+                events,
+                deliveries=deliveries,
+                metrics=self._metrics,
+                retention=self._settings.log_retention,
+                clock=self._clock,
+            )
+            stack.enter_context(
+                self._api.opened(database, engine=engine, deliveries=deliveries, endpoints=self._endpoints)
             )
             async with asyncio.TaskGroup() as group:
-                for lanes in lanes_by_endpoint.values():
-                    group.create_task(lanes.run())
-                group.create_task(intake.run())
-                group.create_task(janitor.run())
+                for task in (engine.run(), intake.run(), janitor.run(), claims.run(), repair.run()):
+                    group.create_task(task)
                 async with serve_publish(self._settings.listen, intake.accept) as address:
-                    self.address = address
+                    self.address, self.endpoints = address, engine.endpoints
                     health.ready()
                     await asyncio.Event().wait()
 
-    async def _lanes(self, stack: AsyncExitStack, deliveries: Deliveries, health: ServiceHealth) -> dict[str, Lanes]:
+    def _engine(self, database: Database, claims: Claims, deliveries: Deliveries, health: ServiceHealth) -> Engine:
         surroundings = Surroundings(
             deliveries=deliveries,
             links=self._links,
             clock=self._clock,
             random=random.random,
             jitter=self._settings.jitter,
-            health=health,
             tracing=self._tracing,
         )
-        lanes_by_endpoint = {}
-        for endpoint in self._endpoints:
-            connections = Connections(
-                endpoint, connect_timeout=self._settings.connect_timeout, limit=self._settings.concurrency
-            )
-            delivering = Delivering(
-                endpoint,
-                connections=await stack.enter_async_context(connections),
-                metrics=self._metrics.of(endpoint.name),
-                surroundings=surroundings,
-            )
-            lanes_by_endpoint[endpoint.name] = Lanes(
-                endpoint.name,
-                deliveries=deliveries,
-                deliver=delivering.take,
-                concurrency=self._settings.concurrency,
-                clock=self._clock,
-            )
-        return lanes_by_endpoint
+        return Engine(
+            self._endpoints,
+            settings=self._settings,
+            database=database,
+            claims=claims,
+            metrics=self._metrics,
+            health=health,
+            rules=self._breaker_rules,
+            surroundings=surroundings,
+        )
 
-    async def _take_over(self, deliveries: Deliveries) -> None:
+    async def _take_over(self, events: KeptEvents, deliveries: Deliveries) -> None:
         """Count what waits, and give up what nobody is configured for any more."""
-        for endpoint, waiting in (await deliveries.pending()).items():
+        for endpoint, count in (await deliveries.pending()).items():
             if endpoint in self._metrics.by_endpoint:
-                self._metrics.of(endpoint).pending.set(waiting.count)
+                self._metrics.of(endpoint).pending.set(count)
             else:
                 await self._abandon(deliveries, endpoint)
-        self._metrics.held.set(await deliveries.held_count())
+        self._metrics.held.set(await events.held_count())
 
     async def _abandon(self, deliveries: Deliveries, endpoint: str) -> None:
         reason, count = Reason.ENDPOINT_REMOVED, 0
