@@ -34,8 +34,9 @@ proto: $(VENV)/.installed-dev  ## the Python of the service contract
 constraints: $(VENV)/.installed-dev  ## the pins, from what is installed
 	$(BIN)/python -m tests.repository.closure > constraints.new && mv constraints.new constraints.txt
 
-docs: $(VENV)/.installed  ## the reference of configuration keys
+docs: $(VENV)/.installed  ## the reference of configuration keys, the examples of webhooks
 	$(BIN)/python -m services.commands.reference > docs/configuration.new && mv docs/configuration.new docs/configuration.md
+	$(BIN)/python -m services.commands.webhook_examples < docs/webhooks.md > docs/webhooks.new && mv docs/webhooks.new docs/webhooks.md
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m bench

@@ -4,7 +4,7 @@ A publisher hands events over by gRPC; a dispatcher in a process of its own, bou
 settles them; a receiver takes them. First everything at once (throughput), then at a steady rate (latency, measured
 from the moment an event is handed over to the moment its request has been read).
 
-    python -m bench.deliveries [--events 20000] [--rate 1000] [--profile FILE]
+    python -m bench.deliveries [--events 20000] [--rate 1000] [--postgres] [--profile FILE]
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ from services.dispatcher.service import Dispatcher
 from switchhook.events import Call, CallId, Direction, DnKind, Event, EventType, Participant, event_id
 from switchhook.rpc import encode, open_channel
 from switchhook.runtime.health import Health
-from switchhook.settings import DispatcherSettings, EndpointSettings, FileserverSettings, Settings
+from switchhook.settings import DatabaseSettings, DispatcherSettings, EndpointSettings, FileserverSettings, Settings
 from switchhook.telemetry.logs import configure_logging
 from switchhook.v1 import events_pb2 as pb
 from switchhook.v1.events_pb2_grpc import CallEventsStub
+from tests.cluster import Cluster
 from tests.deadline import eventually
 
 if TYPE_CHECKING:
@@ -125,14 +126,14 @@ async def publish(address: str, events: list[pb.Event], *, rate: float | None) -
     return at_by_id
 
 
-async def measure(count: int, rate: float, profile: str, *, core: int) -> None:
+async def measure(count: int, rate: float, profile: str, *, core: int, database: str) -> None:
     """Both runs against one dispatcher; prints the figures."""
     receiver = Receiver()
     with tempfile.TemporaryDirectory() as folder:
         async with receiver.serving():
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "bench.deliveries", "--serve", folder, receiver.url, "--core", str(core),
-                "--profile", profile, stdout=asyncio.subprocess.PIPE,
+                "--profile", profile, "--database", database, stdout=asyncio.subprocess.PIPE,
             )  # fmt: skip
             assert process.stdout is not None
             address = (await process.stdout.readline()).decode().strip()
@@ -168,11 +169,12 @@ async def _all_arrived(receiver: Receiver, count: int) -> None:
     await eventually(lambda: len(receiver.at_by_id) >= count, within=PATIENCE, message="webhooks are missing")
 
 
-async def serve(folder: str, url: str) -> None:
+async def serve(folder: str, url: str, *, database: str) -> None:
     """The dispatcher, until it is terminated."""
     settings = Settings(
         data_dir=Path(folder),
-        endpoint=(EndpointSettings(name="crm", url=url, format="post"),),
+        database=DatabaseSettings(url=database),
+        endpoint=(EndpointSettings(name="crm", url=url, format="post", allow_private=("127.0.0.0/8",)),),
         dispatcher=DispatcherSettings(listen="127.0.0.1:0", hold=timedelta(minutes=1)),
         fileserver=FileserverSettings(links="open"),
     )
@@ -188,19 +190,35 @@ async def serve(folder: str, url: str) -> None:
     print(f"dispatcher: {time.process_time() - used_before:.2f} s of processor time", file=sys.stderr)
 
 
+@contextlib.contextmanager
+def _database(*, is_postgres: bool) -> Iterator[str]:
+    if not is_postgres:
+        yield "sqlite:"
+        return
+    cluster = Cluster({})
+    try:
+        cluster.start()
+        yield cluster.url()
+    finally:
+        cluster.remove()
+
+
 def main() -> None:
     """Measure, or be the dispatcher that is measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--rate", type=float, default=1_000)
     parser.add_argument("--profile", default="", help="write the dispatcher's cProfile here")
+    parser.add_argument("--postgres", action="store_true", help="on a private PostgreSQL that syncs its commits")
+    parser.add_argument("--database", default="sqlite:", help=argparse.SUPPRESS)
     parser.add_argument("--core", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--serve", nargs=2, metavar=("FOLDER", "URL"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve is None:
         first, *others = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, others or [first])
-        uvloop.run(measure(options.events, options.rate, options.profile, core=first))
+        with _database(is_postgres=options.postgres) as database:
+            uvloop.run(measure(options.events, options.rate, options.profile, core=first, database=database))
         return
     os.sched_setaffinity(0, {options.core})
     profiler = cProfile.Profile() if options.profile else None
@@ -208,7 +226,7 @@ def main() -> None:
         configure_logging("json", "info", False, nowhere)
         if profiler:
             profiler.enable()
-        uvloop.run(serve(*options.serve))
+        uvloop.run(serve(*options.serve, database=options.database))
     if profiler:
         profiler.disable()
         profiler.dump_stats(options.profile)

@@ -7,6 +7,8 @@ SwitchhookError
 ├── ShutdownOverrun
 ├── CodecError
 ├── PublishError
+├── AdminRefused
+├── AdminFailed
 ├── StorageError
 │   ├── StorageFull
 │   ├── StorageBroken
@@ -73,6 +75,22 @@ class CodecError(SwitchhookError):
 
 class PublishError(SwitchhookError):
     """The stream of events to a sink broke."""
+
+
+class AdminRefused(SwitchhookError):
+    """The admin API does not do what it was asked.
+
+    `status` is the HTTP status, `error` one stable word for programs, the message a sentence for people.
+    """
+
+    def __init__(self, status: int, error: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error = error
+
+
+class AdminFailed(SwitchhookError):
+    """The admin API of a running process cannot be used; the message says why and what to do."""
 
 
 class StorageError(SwitchhookError):

@@ -111,7 +111,10 @@ def _settings(
                     "timezone": pbx.timezone,
                 }
             ],
-            "endpoint": [{"name": name, "url": f"{receiver_url}/{name}", "format": name} for name in options.endpoints],
+            "endpoint": [
+                {"name": name, "url": f"{receiver_url}/{name}", "format": name, "allow_private": [f"{_HOST}/32"]}
+                for name in options.endpoints
+            ],
             "fileserver": {"listen": f"{_HOST}:{fileserver}", "public_url": f"http://{_HOST}:{fileserver}"},
         }
     )

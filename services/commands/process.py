@@ -19,6 +19,7 @@ from services.registry import build_service, wire
 from switchhook.errors import ConfigError, ShutdownOverrun, StorageBroken, SwitchhookError
 from switchhook.runtime.admin import AdminServer
 from switchhook.runtime.health import Health
+from switchhook.runtime.service import Administered
 from switchhook.runtime.supervisor import install_signal_handlers, run_services
 from switchhook.telemetry.logs import configure_logging
 from switchhook.telemetry.tracing import OFF, configure_tracing
@@ -84,7 +85,15 @@ async def serve(
     health = Health()
     wired = wire(settings, names).applied(settings)
     services = [build_service(name, wired, registry=registry, tracing=tracing) for name in names]
-    async with AdminServer(settings.admin.listen, health, registry):
+    token = settings.admin.token
+    admin = AdminServer(
+        settings.admin.listen,
+        health,
+        registry,
+        routes=[route for service in services if isinstance(service, Administered) for route in service.admin_routes],
+        token=None if token is None else token.get_secret_value(),
+    )
+    async with admin:
         log.info(
             "process.started", extra={"services": [str(name) for name in names], "version": switchhook.__version__}
         )

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from switchhook.settings import Settings
 from switchhook.settings.masked import toml_value
-from switchhook.settings.section import Section, entry_of, table_of
+from switchhook.settings.section import Section, entry_of, inner_table_of, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +63,9 @@ def _sections() -> Iterator[str]:
         if section is not None:
             header = f"`[[{name}]]`" if entry_of(field.annotation) else f"`[{name}]`"
             yield from _table(header, section.__doc__ or "", section.model_fields)
+            for key, inner_field in section.model_fields.items():
+                if (inner := inner_table_of(inner_field.annotation)) is not None:
+                    yield from _table(f"`[{name}.{key}]`", inner.__doc__ or "", inner.model_fields)
 
 
 def _table(header: str, about: str, fields: dict[str, FieldInfo]) -> Iterator[str]:
@@ -82,6 +85,8 @@ def _section_of(field: FieldInfo) -> type[Section] | None:
 
 def _type_name(annotation: Any) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
+    if inner_table_of(annotation) is not None:
+        return "table"
     if origin in {Union, types.UnionType}:
         return " or ".join(_type_name(choice) for choice in arguments if choice is not type(None))
     if origin is Literal:

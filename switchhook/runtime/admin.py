@@ -1,4 +1,4 @@
-"""The process's one port for operators: `/livez`, `/readyz` and `/metrics`."""
+"""The process's one port for operators: `/livez`, `/readyz`, `/metrics`, and what its services add under `/api/`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from prometheus_client.exposition import choose_encoder
 
 from switchhook.errors import AddressUnavailable
 from switchhook.runtime.address import split_listen
+from switchhook.runtime.api import PREFIX, api_middleware
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     from prometheus_client import CollectorRegistry
@@ -25,19 +27,35 @@ log = logging.getLogger(__name__)
 class AdminServer:
     """An async context; serves while it is open."""
 
-    def __init__(self, listen: str, health: Health, registry: CollectorRegistry) -> None:
-        """`listen` is `host:port` or `:port`; port 0 takes a free one."""
+    def __init__(
+        self,
+        listen: str,
+        health: Health,
+        registry: CollectorRegistry,
+        *,
+        routes: Sequence[web.RouteDef] = (),
+        token: str | None = None,
+    ) -> None:
+        """`listen` is `host:port` or `:port`; port 0 takes a free one. `token` opens `routes`, all under `/api/`.
+
+        Raises `ValueError` for a route elsewhere: it would be open to everybody.
+        """
+        if not all(route.path.startswith(PREFIX) for route in routes):
+            raise ValueError(f"every route must begin with {PREFIX}")
         self._listen = listen
         self._health = health
         self._registry = registry
+        self._routes = routes
+        self._token = token
         self.address = listen  # `host:port` as bound, once it is open
 
     async def __aenter__(self) -> Self:
         """Raises `AddressUnavailable`."""
-        application = web.Application()
+        application = web.Application(middlewares=[api_middleware(self._token)])
         application.router.add_get("/livez", self._live)
         application.router.add_get("/readyz", self._ready)
         application.router.add_get("/metrics", self._metrics)
+        application.router.add_routes(self._routes)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         host, port = split_listen(self._listen)

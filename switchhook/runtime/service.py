@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aiohttp.web import RouteDef
+
     from switchhook.runtime.health import ServiceHealth
 
 
@@ -17,3 +21,12 @@ class Service(Protocol):
 
     async def run(self, health: ServiceHealth) -> None:
         """Serve until cancelled; call `health.ready()` once requests can be served. Returning is an error."""
+
+
+@runtime_checkable
+class Administered(Protocol):
+    """A service with addresses of its own in the admin API; they are there before the service is ready."""
+
+    @property
+    def admin_routes(self) -> Sequence[RouteDef]:
+        """Under `/api/`."""

@@ -29,14 +29,14 @@ def free_port() -> int:
 class Product:
     """An async context; `tables` are the `[[pbx]]` and `[[endpoint]]` tables of its configuration."""
 
-    def __init__(self, folder: Path, tables: str, *, split: bool) -> None:
+    def __init__(self, folder: Path, tables: str, *, split: bool, database: str = "sqlite:") -> None:
         self.folder = folder
         self._names = SERVICES if split else (EMBEDDED,)
         self._admin = {name: free_port() for name in self._names}
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         files = free_port()
         self.base = f"http://127.0.0.1:{files}"
-        config = _CONFIG.format(data=folder / "data", files=files)
+        config = _CONFIG.format(data=folder / "data", files=files, database=database)
         if split:
             dispatcher, recorder = free_port(), free_port()
             config = config.replace("[dispatcher]", f'[dispatcher]\nlisten = "127.0.0.1:{dispatcher}"')
@@ -132,6 +132,8 @@ class Product:
 
 _CONFIG = """
 data_dir = "{data}"
+[database]
+url = "{database}"
 [dispatcher]
 retry_schedule = ["200ms", "500ms", "1s", "2s", "5s", "5s", "5s"]
 [recorder]

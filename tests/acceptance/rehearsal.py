@@ -92,6 +92,7 @@ async def rehearse(
     folder: Path,
     *,
     split: bool,
+    database: str = "sqlite:",
     disturb: Callable[[Product, Sequence[Simulator]], Coroutine[None, None, None]] | None = None,
     inspect: Callable[[Performance], Coroutine[None, None, None]] | None = None,
 ) -> dict[str, Performance]:
@@ -101,7 +102,7 @@ async def rehearse(
         receiver = await stack.enter_async_context(WebhookReceiver())
         pbxs = [await stack.enter_async_context(_simulator(act)) for act in acts]
         tables = "".join(_tables(act, pbx, receiver) for act, pbx in zip(acts, pbxs, strict=True))
-        product = await stack.enter_async_context(Product(folder, tables, split=split))
+        product = await stack.enter_async_context(Product(folder, tables, split=split, database=database))
         await _all_followed(product, split=split)
         plays = [pbx.play(_played(act)) for act, pbx in zip(acts, pbxs, strict=True)]
         disturbance = asyncio.create_task(disturb(product, pbxs)) if disturb else None

@@ -37,11 +37,14 @@ _FAULTS = [
 ACTS = [*_PLAIN, *_VARIANTS, *_FAULTS]
 
 
-@pytest.fixture(scope="module", params=["embedded", "split"])
+@pytest.fixture(scope="module", params=["embedded", "split", "postgres"])
 def performances(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Performance]:
-    """All acts, played once in one process and once in four."""
+    """All acts, played once in one process, once in four, and once in four on PostgreSQL."""
     folder = tmp_path_factory.mktemp(request.param)
-    return asyncio.run(rehearse(ACTS, folder, split=request.param == "split", inspect=_listen))
+    is_postgres = request.param == "postgres"
+    database = request.getfixturevalue("cluster").url() if is_postgres else "sqlite:"
+    split = request.param != "embedded"
+    return asyncio.run(rehearse(ACTS, folder, split=split, database=database, inspect=_listen))
 
 
 @pytest.mark.parametrize("act", ACTS, ids=lambda act: act.name)

@@ -78,6 +78,27 @@ def test_check_says_all_problems_at_once(folder: Path) -> None:
     ]
 
 
+def test_check_warns_of_an_endpoint_that_nothing_will_be_sent_to(folder: Path) -> None:
+    path = folder / "switchhook.toml"
+    path.write_text(VALID.replace("crm.example.com", "192.168.1.20"))
+    answer = switchhook(folder, "check")
+    assert answer.code == 0
+    assert (
+        "warning: endpoint crm: 192.168.1.20 is a private address: "
+        'allow it with allow_private = ["192.168.1.20/32"]\n' in answer.err
+    )
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_certificate_that_cannot_be_used_is_a_problem_of_the_configuration(folder: Path, command: str) -> None:
+    (folder / "crm-ca.pem").write_text("no certificate")
+    path = folder / "switchhook.toml"
+    path.write_text(VALID.replace('format = "post"', 'format = "post"\nca_file = "crm-ca.pem"'))
+    answer = switchhook(folder, command)
+    assert answer.code == 2
+    assert f"endpoint crm: ca_file {folder}/crm-ca.pem cannot be used: it must hold PEM certificates" in answer.err
+
+
 @pytest.mark.parametrize("place", ["before", "after"])
 def test_the_configuration_file_can_be_named_before_and_after_the_command(folder: Path, place: str) -> None:
     (folder / "switchhook.toml").rename(folder / "other.toml")

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from prometheus_client import CollectorRegistry
 
+from services.dispatcher.breaker import USUAL_RULES, BreakerRules
+from services.dispatcher.endpoints import EventClass
 from services.dispatcher.service import Dispatcher
 from switchhook.rpc import encode, open_channel
 from switchhook.runtime.clock import Clock, utc_now
 from switchhook.runtime.health import Health
-from switchhook.settings import DispatcherSettings, EndpointSettings, FileserverSettings, Settings
+from switchhook.settings import DatabaseSettings, DispatcherSettings, EndpointSettings, FileserverSettings, Settings
 from switchhook.v1 import events_pb2 as pb
 from switchhook.v1.events_pb2_grpc import CallEventsStub
 from tests.deadline import eventually
@@ -27,21 +29,34 @@ if TYPE_CHECKING:
     from switchhook.events import Event
     from tests.receiver import WebhookReceiver
 
+NO_DEADLINES = {name.value: "never" for name in EventClass}
+
 
 def endpoint(receiver: WebhookReceiver | str, name: str = "crm", **keys: Any) -> EndpointSettings:
-    """An endpoint in the format `post` that retries soon."""
+    """An endpoint in the format `post` that retries soon, and that no event is too late for: those of tests are old."""
     url = receiver if isinstance(receiver, str) else receiver.url
-    keys = {"format": "post", "retry_schedule": ("100ms",) * 20, **keys}
+    keys = {
+        "format": "post",
+        "retry_schedule": ("100ms",) * 20,
+        "deadlines": NO_DEADLINES,
+        "allow_private": ("127.0.0.0/8",),
+        **keys,
+    }
     return EndpointSettings.model_validate({"name": name, "url": url, **keys})
 
 
 def settings(
-    data_dir: Path, *endpoints: EndpointSettings, links: Literal["open", "signed"] = "open", **dispatcher: Any
+    data_dir: Path,
+    *endpoints: EndpointSettings,
+    links: Literal["open", "signed"] = "open",
+    database: str = "sqlite:",
+    **dispatcher: Any,
 ) -> Settings:
     """A configuration whose dispatcher listens on a free port."""
     return Settings(
         data_dir=data_dir,
         endpoint=endpoints,
+        database=DatabaseSettings(url=database),
         dispatcher=DispatcherSettings.model_validate({"listen": "127.0.0.1:0", "jitter": 0.0, **dispatcher}),
         fileserver=FileserverSettings(links=links),
     )
@@ -73,10 +88,12 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(configuration: Settings, *, clock: Clock = utc_now) -> AsyncIterator[Running]:
+async def running(
+    configuration: Settings, *, clock: Clock = utc_now, breaker_rules: BreakerRules = USUAL_RULES
+) -> AsyncIterator[Running]:
     """A dispatcher of a configuration that is ready."""
     registry, health = CollectorRegistry(), Health()
-    dispatcher = Dispatcher.from_settings(configuration, registry=registry, clock=clock)
+    dispatcher = Dispatcher.from_settings(configuration, registry=registry, clock=clock, breaker_rules=breaker_rules)
     async with ready(dispatcher, registry, health) as run:
         yield run
 

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 class DispatcherProcess:
     """An async context manager; the process is killed at its end if it still runs."""
 
-    def __init__(self, data_dir: Path, *, url: str, **dispatcher: Any) -> None:
-        self._arguments = orjson.dumps({"data_dir": str(data_dir), "url": url, "dispatcher": dispatcher}).decode()
+    def __init__(self, data_dir: Path, *, url: str, database: str = "sqlite:", **dispatcher: Any) -> None:
+        given = {"data_dir": str(data_dir), "url": url, "database": database, "dispatcher": dispatcher}
+        self._arguments = orjson.dumps(given).decode()
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self.address = ""
@@ -86,7 +87,9 @@ class DispatcherProcess:
 
 async def _main() -> None:
     given = orjson.loads(sys.argv[1])
-    configuration = settings(given["data_dir"], endpoint(given["url"]), **given["dispatcher"])
+    configuration = settings(
+        given["data_dir"], endpoint(given["url"]), database=given["database"], **given["dispatcher"]
+    )
     health = Health()
     dispatcher = Dispatcher.from_settings(configuration, registry=CollectorRegistry())
     async with asyncio.TaskGroup() as group:

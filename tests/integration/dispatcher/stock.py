@@ -7,7 +7,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from services.dispatcher.arrivals import call_key
-from services.dispatcher.deliveries import StoredEvent, add_delivery, add_event
+from services.dispatcher.deliveries import add_delivery
+from services.dispatcher.kept_events import StoredEvent, add_event
 from switchhook.rpc import encode
 from switchhook.runtime.clock import utc_now
 from switchhook.storage import open_database

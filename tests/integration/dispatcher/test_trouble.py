@@ -35,6 +35,8 @@ EVENTS = [an_event(sequence=sequence) for sequence in (1, 2, 3)]
 class Refusing:
     """A real database that refuses to write, or to read, while a test says so."""
 
+    is_shared = False
+
     def __init__(self, database: Database) -> None:
         self._database = database
         self.refuses_writes = False
@@ -65,7 +67,7 @@ async def over(database: Database, data_dir: Path, receiver: WebhookReceiver) ->
     registry = CollectorRegistry()
     dispatcher = Dispatcher(
         [Endpoint.from_settings(configuration.endpoint[0], configuration.dispatcher)],
-        settings=configuration.dispatcher,
+        settings=configuration,
         open_tables=open_tables,
         links=file_addresses(configuration),
         metrics=DispatcherMetrics(registry, endpoints=["crm"]),

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
+from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter
 
-from switchhook.errors import AddressUnavailable
+from switchhook.errors import AddressUnavailable, AdminRefused, StorageBroken
 from switchhook.runtime import AdminServer, Health
+from switchhook.runtime.api import json_response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -81,3 +83,74 @@ async def test_an_address_that_is_taken_is_an_error(admin: str, health: Health) 
     with pytest.raises(AddressUnavailable, match=r"admin\.listen .*: cannot listen there"):
         async with AdminServer(admin.removeprefix("http://"), health, CollectorRegistry()):
             pass
+
+
+TOKEN = "a-token-of-an-operator"
+
+
+async def well(_request: web.Request) -> web.Response:
+    return json_response({"well": True})
+
+
+async def refuse(_request: web.Request) -> web.Response:
+    raise AdminRefused(409, "busy", "something: is busy")
+
+
+async def lose_database(_request: web.Request) -> web.Response:
+    raise StorageBroken("no disk")
+
+
+async def break_down(_request: web.Request) -> web.Response:
+    raise RuntimeError("nobody foresaw this")
+
+
+ROUTES = [
+    web.get("/api/v1/well", well),
+    web.get("/api/v1/refuse", refuse),
+    web.get("/api/v1/storage", lose_database),
+    web.get("/api/v1/broken", break_down),
+]
+
+
+async def ask(url: str, authorization: str | None = None) -> tuple[int, dict[str, object]]:
+    headers = {} if authorization is None else {"Authorization": authorization}
+    async with aiohttp.ClientSession(headers=headers) as session, session.get(url) as response:
+        if response.status == 401:
+            assert response.headers["WWW-Authenticate"].startswith("Bearer")
+        return response.status, await response.json()
+
+
+async def test_without_a_token_the_api_is_off_and_says_how_to_switch_it_on(health: Health) -> None:
+    async with AdminServer("127.0.0.1:0", health, CollectorRegistry(), routes=ROUTES) as server:
+        status, answer = await ask(f"http://{server.address}/api/v1/well", f"Bearer {TOKEN}")
+        assert (status, answer["error"]) == (403, "api_off")
+        assert "admin.token_file" in str(answer["message"])
+        assert await get(f"http://{server.address}/livez") == (200, "live\n")
+
+
+async def test_the_api_wants_the_token_and_health_does_not(health: Health) -> None:
+    async with AdminServer("127.0.0.1:0", health, CollectorRegistry(), routes=ROUTES, token=TOKEN) as server:
+        url = f"http://{server.address}/api/v1/well"
+        for wrong in (None, "", "Bearer", f"Bearer {TOKEN}x", f"Basic {TOKEN}", "Bearer ü"):
+            status, answer = await ask(url, wrong)
+            assert (status, answer["error"]) == (401, "unauthorised")
+        assert await ask(url, f"bearer {TOKEN}") == (200, {"well": True})
+        assert (await get(f"http://{server.address}/metrics"))[0] == 200
+        # Whoever does not know the token does not learn which addresses there are either.
+        assert (await ask(f"http://{server.address}/api/v1/nothing"))[0] == 401
+
+
+async def test_whatever_goes_wrong_is_told_as_json(health: Health) -> None:
+    async with AdminServer("127.0.0.1:0", health, CollectorRegistry(), routes=ROUTES, token=TOKEN) as server:
+        url, token = f"http://{server.address}/api/v1", f"Bearer {TOKEN}"
+        assert await ask(f"{url}/refuse", token) == (409, {"error": "busy", "message": "something: is busy"})
+        assert (await ask(f"{url}/nothing", token))[1]["error"] == "not_found"
+        assert (await ask(f"{url}/storage", token))[0] == 503
+        status, answer = await ask(f"{url}/broken", token)
+        assert (status, answer["error"]) == (500, "internal")
+        assert "nobody foresaw" not in str(answer)
+
+
+def test_a_route_that_the_token_does_not_guard_is_refused(health: Health) -> None:
+    with pytest.raises(ValueError, match="must begin with /api/"):
+        AdminServer("127.0.0.1:0", health, CollectorRegistry(), routes=[web.get("/deliveries", well)])

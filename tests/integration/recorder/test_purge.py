@@ -72,9 +72,9 @@ class Archive:
 
 
 @asynccontextmanager
-async def archive(data_dir: Path) -> AsyncIterator[Archive]:
+async def archive(data_dir: Path, database_url: str) -> AsyncIterator[Archive]:
     database = await open_database(
-        "sqlite:",
+        database_url,
         data_dir=data_dir,
         service="recorder",
         migrations=files("services.recorder") / "migrations",
@@ -86,8 +86,8 @@ async def archive(data_dir: Path) -> AsyncIterator[Archive]:
         await database.close()
 
 
-async def test_a_file_is_deleted_when_its_retention_is_over_and_not_before(data_dir: Path) -> None:
-    async with archive(data_dir) as kept:
+async def test_a_file_is_deleted_when_its_retention_is_over_and_not_before(data_dir: Path, database_url: str) -> None:
+    async with archive(data_dir, database_url) as kept:
         old, new = await kept.record(final(number=1)), await kept.record(final(number=2, links=1))
         kept.now += DAYS - timedelta(seconds=1)
         assert await kept.retention.purge() == 0
@@ -99,15 +99,15 @@ async def test_a_file_is_deleted_when_its_retention_is_over_and_not_before(data_
         assert [await kept.count(table) for table in ("calls", "jobs", "files")] == [0, 0, 0]
 
 
-async def test_a_file_that_is_gone_already_is_no_error(data_dir: Path) -> None:
-    async with archive(data_dir) as kept:
+async def test_a_file_that_is_gone_already_is_no_error(data_dir: Path, database_url: str) -> None:
+    async with archive(data_dir, database_url) as kept:
         (await kept.record(final())).unlink()
         kept.now += DAYS
         assert await kept.retention.purge() == 1
 
 
-async def test_what_is_owed_is_kept_however_old_it_is(data_dir: Path) -> None:
-    async with archive(data_dir) as kept:
+async def test_what_is_owed_is_kept_however_old_it_is(data_dir: Path, database_url: str) -> None:
+    async with archive(data_dir, database_url) as kept:
         end = final()
         await kept.catalog.accept([Received(end, encode(end))], at=kept.now)
         kept.now += 2 * DAYS
@@ -115,8 +115,8 @@ async def test_what_is_owed_is_kept_however_old_it_is(data_dir: Path) -> None:
         assert [call.call_id for call in await kept.catalog.unfinished()] == [end.call.id]
 
 
-async def test_an_outcome_that_waits_for_a_newer_link_survives_a_restart(data_dir: Path) -> None:
-    async with archive(data_dir) as kept:
+async def test_an_outcome_that_waits_for_a_newer_link_survives_a_restart(data_dir: Path, database_url: str) -> None:
+    async with archive(data_dir, database_url) as kept:
         end = final(links=2)
         [call] = await kept.catalog.accept([Received(end, encode(end))], at=kept.now)
         newest, oldest = call.links
@@ -130,8 +130,8 @@ async def test_an_outcome_that_waits_for_a_newer_link_survives_a_restart(data_di
         assert await kept.catalog.unfinished() == []
 
 
-async def test_an_outcome_is_settled_once(data_dir: Path) -> None:
-    async with archive(data_dir) as kept:
+async def test_an_outcome_is_settled_once(data_dir: Path, database_url: str) -> None:
+    async with archive(data_dir, database_url) as kept:
         end = final()
         call = pending_call(end, accepted_at=kept.now)
         await kept.record(end)

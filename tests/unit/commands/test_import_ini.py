@@ -31,7 +31,7 @@ def test_one_address_with_posts(tmp_path: Path) -> None:
     (endpoint,) = settings.endpoint
     assert (endpoint.format, endpoint.url) == ("post", "https://crm.example.com/hook")
     assert endpoint.recording_url is None
-    assert "recording" in endpoint.events
+    assert endpoint.events is None
     assert warnings == []
     assert text.count("# fill in") == 2
 
@@ -91,7 +91,7 @@ def test_only_an_address_for_recordings_gets_only_recordings(tmp_path: Path) -> 
 
 def test_an_empty_address_for_recordings_gets_none(tmp_path: Path) -> None:
     settings, _, _ = converted(tmp_path, {"TCXWebAPI.ini": b"WEBHOOK_URL=https://a.example/\nWEBHOOK_POST_URL=\n"})
-    assert "recording" not in settings.endpoint[0].events
+    assert settings.endpoint[0].events == ("ringing", "dialing", "started", "ended")
 
 
 @pytest.mark.parametrize(
