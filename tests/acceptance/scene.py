@@ -10,6 +10,7 @@ import asyncio
 from collections import Counter
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from simulator import Simulator, SimulatorOptions
@@ -43,6 +44,7 @@ class Reality:
     faults: tuple[str, ...] = ()
     slack: float = 1.0
     speed: float = 1.0
+    clock_ahead: timedelta = timedelta()
 
 
 @dataclass(slots=True)
@@ -224,7 +226,10 @@ async def _act(scene: Scene) -> None:
 
 
 def _simulator(reality: Reality) -> Simulator:
-    return Simulator(SimulatorOptions(faults=reality.faults, speed=reality.speed, timezone="Europe/Prague"))
+    options = SimulatorOptions(
+        faults=reality.faults, speed=reality.speed, clock_ahead=reality.clock_ahead, timezone="Europe/Prague"
+    )
+    return Simulator(options)
 
 
 def _wrong_values(webhooks: Sequence[Webhook], play: Play, *, slack: float) -> list[str]:

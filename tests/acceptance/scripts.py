@@ -50,6 +50,14 @@ async def socket_lost_around_calls(scene: Scene) -> None:
     scene.hang_up(long)
 
 
+async def call_told_before_the_gap(scene: Scene) -> None:
+    """A call is over and told before the socket is lost; another one ends in the gap."""
+    first = scene.play("incoming-direct", extension="117", number=OTHER, talk=1.3)
+    await first
+    await scene.told("ended 117 Ok 1")
+    await socket_lost_at_the_end(scene)
+
+
 async def socket_lost_at_the_end(scene: Scene) -> None:
     """A call ends in the gap."""
     play = scene.play("incoming-direct", talk=ENDLESS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -159,6 +160,18 @@ REALITIES = [
         wanted=[direct("202")[:3]],
         faults=("no-xapi",),
         slack=1.5,
+    ),
+    Reality(
+        name="clock_fast",
+        script=scripts.call_told_before_the_gap,
+        wanted=[direct("117"), direct("202")],
+        clock_ahead=timedelta(minutes=2),
+    ),
+    Reality(
+        name="clock_slow",
+        script=scripts.call_told_before_the_gap,
+        wanted=[direct("117"), direct("202")],
+        clock_ahead=timedelta(minutes=-7),
     ),
     Reality(name="socket_lost_twice", script=scripts.socket_lost_twice, wanted=[direct("117"), direct("118")]),
     Reality(name="socket_lost_again_and_again", script=scripts.socket_lost_again_and_again, wanted=[ATTENDED]),

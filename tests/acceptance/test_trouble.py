@@ -25,11 +25,11 @@ FULL = 120_000  # bytes; more than the product's log has at the end
 ENDLESS = 600.0  # seconds of talk: until the script hangs up
 TALK = ("ringing 202 ext 0", "started 202 NotDef 1", "ended 202 Ok 1")
 RECORDED = (*TALK, "recording 202 1")
-REMEDY = "give it a department and a role"
+REMEDY = "a real department and a role"
 REMEDIES = {
     "closed": "check url and firewall",
     "wrong_secret": "check client_id and client_secret",
-    "no_licence": REMEDY,
+    "no_licence": "licence with that API",
 }
 
 
