@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -38,6 +39,20 @@ _NOT_YET = timedelta(minutes=1)
 """Rows of the call log are asked for until so far into the future, lest the last ones be left out."""
 _ASK_PAUSE = timedelta(milliseconds=2)
 """Questions that come up meanwhile travel in one request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A time in which nobody watched, until now; `not_before` is when the PBX was followed for the first time."""
+
+    lost_at: datetime
+    not_before: datetime | None = None
+
+    @property
+    def since(self) -> datetime:
+        """From when on something may have been missed: a dead socket is noticed late."""
+        since = self.lost_at - _LOST_BEFORE_NOTICED
+        return since if self.not_before is None else max(since, self.not_before)
 
 
 class Polls:
@@ -84,29 +99,21 @@ class Polls:
             else:
                 log.warning("pbx.directory_denied", extra={"pbx": self._pbx, "reason": denied})
 
-    async def repair(self, followed_until: datetime | None) -> None:
-        """The truth after a gap: the legs that there are now, and what the call log has of the time before.
-
-        `followed_until` is when the watch was lost; None when there never was one.
-        """
+    async def repair(self, gap: Gap | None) -> None:
+        """The truth after a gap: the legs that there are now, and what the call log has of the time before."""
         asked_at = self._clock()
         legs = read_snapshot(await self._session.get_json("/callcontrol"), self._tracker.plan)
         rows = await self._attempt("active_calls", lambda: self._active_calls(())) or ()
-        if followed_until is None:
+        if gap is None:
             await self._attempt("call_log", lambda: self._call_log(asked_at))  # to know whether it may be read
         else:
-            since = followed_until - _LOST_BEFORE_NOTICED
+            since = gap.since
             arrivals = [call.arrived_at for call in self._tracker.calls if call.sequence]
             segments = await self._attempt("call_log", lambda: self._call_log(min([since, *arrivals])))
             if segments:
                 self._tracker.replay(segments, since=since, shown={leg.key for leg in legs})
-        self._tracker.resync(
-            legs,
-            asked_at=asked_at,
-            at=self._clock(),
-            lost_at=followed_until or asked_at,
-            rows=rows,
-        )
+        lost_at = gap.lost_at if gap else asked_at
+        self._tracker.resync(legs, asked_at=asked_at, at=self._clock(), lost_at=lost_at, rows=rows)
         self._was_told()
 
     async def _call_log(self, since: datetime) -> Sequence[Segment]:

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from services.monitor.calls.numbering import NumberingPlan
 from services.monitor.calls.tracker import CallTracker
 from services.monitor.feed import Feed, LegUpdate
-from services.monitor.polls import Polls
+from services.monitor.polls import Gap, Polls
 from switchhook.errors import PbxError, PbxUnreachable
 from switchhook.events import Event, is_final
 from switchhook.runtime.backoff import backoff
@@ -76,6 +76,7 @@ class PbxWatch:
         self._lost_reason = ""
         self._is_followed = False
         self._followed_until: datetime | None = None
+        self._first_at: datetime | None = None
 
     async def run(self, connected: Callable[[], None]) -> None:
         """Watches; calls `connected` whenever the PBX is followed (again)."""
@@ -132,7 +133,7 @@ class PbxWatch:
                     count=lambda kind: self._metrics.frames.labels(self._pbx.name, kind).inc(),
                 )
                 tasks.create_task(feed.run())
-                await self._polls.repair(self._followed_until)
+                await self._polls.repair(self._gap())
                 feed.release(self._apply)
                 self._found()
                 connected()
@@ -147,6 +148,13 @@ class PbxWatch:
                 raise
             return fault
         return PbxUnreachable("the websocket was closed by the PBX")
+
+    def _gap(self) -> Gap | None:
+        """What nobody watched; None at the very first connection, from which on everything is to be told."""
+        if self._followed_until is None:
+            self._followed_until = self._first_at = self._clock()
+            return None
+        return Gap(lost_at=self._followed_until, not_before=self._first_at)
 
     def _apply(self, update: LegUpdate) -> None:
         if update.leg is None:
