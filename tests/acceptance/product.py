@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import socket
 import sys
 import time
@@ -19,13 +20,22 @@ if TYPE_CHECKING:
 
 SERVICES = ("dispatcher", "recorder", "fileserver", "monitor")
 EMBEDDED = "all"
+_FIXED_PORTS = (10_000, 32_000)
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on at this moment."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A TCP port of 127.0.0.1 that nobody listens on at this moment.
+
+    Below those that the system gives to outgoing connections: one of them might have it a moment later.
+    """
+    while True:
+        port = random.randrange(*_FIXED_PORTS)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class Product:
