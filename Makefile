@@ -14,7 +14,7 @@ run: install  ## with your switchhook.toml, else the demonstration; Ctrl-C stops
 	@if [ -f switchhook.toml ]; then exec $(BIN)/switchhook run; else exec $(BIN)/switchhook demo; fi
 
 test: lint  ## everything: style, types, then all tests (among them import contracts and generated files)
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadscope
 
 check: lint  ## what needs no running services: style, types, import contracts, generated files
 	$(BIN)/pytest -q tests/repository

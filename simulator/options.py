@@ -33,6 +33,8 @@ class SimulatorOptions:
     version: str = "20.0.10.1"
     timezone: str = "UTC"
     """Of the PBX's own clock: recording files are named in it. Every interface tells UTC."""
+    clock_ahead: timedelta = timedelta()
+    """How far the PBX's clock is ahead of the real one, in everything that it tells."""
     extensions: int = 0
     """How many extensions 1000, 1001, ... exist besides the fixed ones."""
     monitored: tuple[str, ...] | None = None

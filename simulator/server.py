@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import tempfile
+from email.utils import formatdate
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -58,13 +59,14 @@ class Simulator:
         self.control_url = ""
         self.certificate: Path | None = None
         """With TLS: what a client must trust."""
+        self._ahead = options.clock_ahead.total_seconds()
         self.faults = Faults(options.faults, seed=options.seed)
         self.clock = Clock()
         directory = Directory(extensions=options.extensions, client_id=options.client_id)
-        self.feed = FrameFeed(directory, self.faults, now=epoch_now)
+        self.feed = FrameFeed(directory, self.faults, now=self._now)
         if options.monitored is not None:
             self.feed.monitored = set(options.monitored)
-        self.exchange = Exchange(directory, self.feed, now=epoch_now, first_call_number=options.first_call_number)
+        self.exchange = Exchange(directory, self.feed, now=self._now, first_call_number=options.first_call_number)
         self.call_log = CallLog()
         self.exchange.on_segment_end.append(self.call_log.append)
         self.exchange.on_conversation_end.append(self._record)
@@ -82,7 +84,7 @@ class Simulator:
             variants=options.variants,
         )
         self.tokens = TokenOffice(
-            client_id=options.client_id, client_secret=options.client_secret, fqdn=options.fqdn, now=epoch_now
+            client_id=options.client_id, client_secret=options.client_secret, fqdn=options.fqdn, now=self._now
         )
         self.sockets, self._front = self._interfaces()
         extensions = [dn.number for dn in directory.of_kind(DnKind.EXTENSION) if dn.number in self.feed.monitored]
@@ -150,12 +152,19 @@ class Simulator:
             "recordings_due": len(self._timers),
         }
 
+    def _now(self) -> float:
+        return round(epoch_now() + self._ahead, 6)
+
+    async def _date(self, _: web.Request, response: web.StreamResponse) -> None:
+        """The PBX's own clock in the header that tells it."""
+        response.headers["Date"] = formatdate(self._now(), usegmt=True)
+
     def _interfaces(self) -> tuple[Sockets, Front]:
         actions = Actions(self.exchange, self.playbill, self.options)
         control = CallControl(self.exchange, self.feed, self.faults, actions)
         sockets = Sockets(control, self.feed, self.faults, message_limit=self.options.socket_message_limit)
         reports = Reports(
-            self.exchange, self.call_log, self.recordings, actions=actions, faults=self.faults, now=epoch_now
+            self.exchange, self.call_log, self.recordings, actions=actions, faults=self.faults, now=self._now
         )
         listings = Listings(self.exchange.directory, self.feed)
         xapi = Xapi(listings, reports, self.faults, status=self._system_status)
@@ -172,7 +181,10 @@ class Simulator:
         files = self._certificate()
         self.certificate = files.certificate if files is not None else None
         control = Control(self.playbill, self.clock, self.feed, pbx=self, state=self.state)
-        front = web.AppRunner(self._front.application(), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+        application = self._front.application()
+        if self._ahead:
+            application.on_response_prepare.append(self._date)
+        front = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
         back = web.AppRunner(control.application(), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
         try:
             await self._listen(front, back, files)
@@ -181,7 +193,7 @@ class Simulator:
                 ready.set()
                 await self._stop.wait()  # until the block ends
                 traffic.cancel()
-                self.playbill.kill(epoch_now())
+                self.playbill.kill(self._now())
         finally:
             for timer in self._timers:
                 timer.cancel()
@@ -217,7 +229,7 @@ class Simulator:
 
         def publish() -> None:
             self._timers.discard(timer)
-            self.recordings.publish(conversation, did=self._did, now=epoch_now())
+            self.recordings.publish(conversation, did=self._did, now=self._now())
 
         timer = asyncio.get_running_loop().call_later(delay, publish)
         self._timers.add(timer)
@@ -232,7 +244,7 @@ class Simulator:
             self.tokens.expire()
         if fault is Fault.RESTART:
             self.feed.muted = True
-            self.playbill.kill(epoch_now())
+            self.playbill.kill(self._now())
             self.exchange.restart()
             self.feed.muted = False
         self._front.refuse_sockets(seconds)
@@ -245,4 +257,4 @@ class Simulator:
         if not options.tls:
             return None
         directory = options.certificate_dir or Path(tempfile.mkdtemp(prefix="simulated-pbx-"))
-        return make_certificate(directory, host=options.host, now=epoch_now())
+        return make_certificate(directory, host=options.host, now=self._now())

@@ -28,13 +28,15 @@ _FUNCTION = (
 async def read_call_log(session: PbxSession, *, since: datetime, until: datetime) -> list[Segment]:
     """The segments that began in this time and have ended. Raises `PbxError`, `PbxForbidden` where it may not be read.
 
-    Empty on a PBX older than 20.0.7: its rows do not tell which call they belong to.
+    All times are by our clock, however wrong the PBX's is. Empty on a PBX older than 20.0.7: its rows do not tell which
+    call they belong to.
     """
-    path = _FUNCTION.format(since=_moment(since), until=_moment(until))
+    ahead = session.clock_ahead
+    path = _FUNCTION.format(since=_moment(since + ahead), until=_moment(until + ahead))
     segments: list[Segment] = []
     for skip in range(0, _MOST_ROWS, _PAGE):
         page = rows(await session.get_json(path, {"$top": _PAGE, "$skip": skip}))
-        segments += [segment for row in page if (segment := read_segment(row)) is not None]
+        segments += [segment.earlier(ahead) for row in page if (segment := read_segment(row)) is not None]
         if len(page) < _PAGE:
             break
     return segments

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from services.monitor.calls.live import LiveCall
     from services.monitor.calls.tracker import CallTracker, Changes
     from switchhook.events import Event
+    from switchhook.runtime.health import ServiceHealth
     from switchhook.telemetry.tracing import Tracing
 
 log = logging.getLogger(__name__)
@@ -55,10 +56,13 @@ class Kept:
 class CallLedger:
     """The durable side of one PBX's tracker."""
 
-    def __init__(self, database: Database, outbox: Outbox, pbx: str, tracing: Tracing) -> None:
+    def __init__(
+        self, database: Database, outbox: Outbox, pbx: str, *, health: ServiceHealth, tracing: Tracing
+    ) -> None:
         self._database = database
         self._outbox = outbox
         self._pbx = pbx
+        self._health = health
         self._tracing = tracing
         self._followed_until = datetime.min.replace(tzinfo=UTC)
 
@@ -117,8 +121,10 @@ class CallLedger:
             except StorageError as error:
                 if not is_refused:
                     facts = {"pbx": self._pbx, "reason": str(error), "statements": len(unit)}
+                    self._health.problem("database", f"nothing can be kept: {error}")
                     log.error("ledger.refused", extra=facts)  # noqa: TRY400 - foreseen: the sentence says it all
                 is_refused = True
                 await asyncio.sleep(_RETRY_AFTER)
         if is_refused:
+            self._health.solved("database")
             log.info("ledger.restored", extra={"pbx": self._pbx})

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,7 +18,7 @@ from services.monitor.payloads import read_active_calls, read_snapshot
 from switchhook.errors import PbxError, PbxForbidden
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
     from datetime import datetime
 
     from services.monitor.calls.history import Segment
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from services.monitor.calls.tracker import CallTracker
     from switchhook.pbx.session import PbxSession
     from switchhook.runtime.clock import Clock
-    from switchhook.runtime.health import ServiceHealth
-    from switchhook.settings import MonitorSettings
+    from switchhook.settings import MonitorSettings, PbxSettings
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +35,24 @@ _FILTERED_NUMBERS = 20
 """Calls asked for by number in one request; with more, the whole list is the shorter question."""
 _LOST_BEFORE_NOTICED = timedelta(seconds=30)
 """A socket can be dead for so long before it is noticed."""
+_NOT_YET = timedelta(minutes=1)
+"""Rows of the call log are asked for until so far into the future, lest the last ones be left out."""
 _ASK_PAUSE = timedelta(milliseconds=2)
 """Questions that come up meanwhile travel in one request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A time in which nobody watched, until now; `not_before` is when the PBX was followed for the first time."""
+
+    lost_at: datetime
+    not_before: datetime | None = None
+
+    @property
+    def since(self) -> datetime:
+        """From when on something may have been missed: a dead socket is noticed late."""
+        since = self.lost_at - _LOST_BEFORE_NOTICED
+        return since if self.not_before is None else max(since, self.not_before)
 
 
 class Polls:
@@ -44,20 +60,24 @@ class Polls:
 
     def __init__(
         self,
+        pbx: PbxSettings,
         session: PbxSession,
         tracker: CallTracker,
         settings: MonitorSettings,
         *,
-        did_names: Mapping[str, str],
         clock: Clock,
         changed: Callable[[], None],
+        report: Callable[[str, str | None], None],
     ) -> None:
+        """`report` is told what is wrong with one kind of question, or (None) that nothing is."""
         self._session = session
         self._tracker = tracker
         self._settings = settings
-        self._did_names = did_names
+        self._pbx = pbx.name
+        self._did_names = pbx.did_names
         self._clock = clock
         self._changed = changed
+        self._report = report
         self._vacancy = asyncio.Event()
         self._failing: set[str] = set()
         self._is_denied = False
@@ -66,47 +86,38 @@ class Polls:
         """A call may have lost its last leg: see whether there is something to ask."""
         self._vacancy.set()
 
-    async def read_plan(self, health: ServiceHealth, check: str) -> None:
+    async def read_plan(self) -> None:
         """Reads the numbering plan; a right that is missing becomes a problem, not an error."""
         visible = await self._session.get_json("/callcontrol")
         plan, denied = await read_numbering_plan(self._session, visible=visible, configured_names=self._did_names)
         self._tracker.plan = plan
-        if denied is None:
-            health.solved(f"{check} directory")
-        else:
-            health.problem(f"{check} directory", denied)
+        self._report("directory", denied)
         if (denied is not None) != self._is_denied:
             self._is_denied = denied is not None
             if denied is None:
-                log.info("pbx.directory_read", extra={"check": check})
+                log.info("pbx.directory_read", extra={"pbx": self._pbx})
             else:
-                log.warning("pbx.directory_denied", extra={"check": check, "reason": denied})
+                log.warning("pbx.directory_denied", extra={"pbx": self._pbx, "reason": denied})
 
-    async def repair(self, followed_until: datetime | None) -> None:
-        """The truth after a gap: the legs that there are now, and what the call log has of the time before.
-
-        `followed_until` is when the watch was lost; None when there never was one.
-        """
+    async def repair(self, gap: Gap | None) -> None:
+        """The truth after a gap: the legs that there are now, and what the call log has of the time before."""
         asked_at = self._clock()
         legs = read_snapshot(await self._session.get_json("/callcontrol"), self._tracker.plan)
         rows = await self._attempt("active_calls", lambda: self._active_calls(())) or ()
-        if followed_until is not None:
-            since = followed_until - _LOST_BEFORE_NOTICED
+        if gap is None:
+            await self._attempt("call_log", lambda: self._call_log(asked_at))  # to know whether it may be read
+        else:
+            since = gap.since
             arrivals = [call.arrived_at for call in self._tracker.calls if call.sequence]
             segments = await self._attempt("call_log", lambda: self._call_log(min([since, *arrivals])))
             if segments:
                 self._tracker.replay(segments, since=since, shown={leg.key for leg in legs})
-        self._tracker.resync(
-            legs,
-            asked_at=asked_at,
-            at=self._clock(),
-            lost_at=followed_until or asked_at,
-            rows=rows,
-        )
+        lost_at = gap.lost_at if gap else asked_at
+        self._tracker.resync(legs, asked_at=asked_at, at=self._clock(), lost_at=lost_at, rows=rows)
         self._was_told()
 
     async def _call_log(self, since: datetime) -> Sequence[Segment]:
-        until = self._clock() + CLOCKS_APART
+        until = self._clock() + _NOT_YET
         return await read_call_log(self._session, since=since - CLOCKS_APART, until=until)
 
     async def _take_snapshot(self) -> None:
@@ -120,15 +131,21 @@ class Polls:
         self._changed()
         self.look()
 
-    async def run(self, health: ServiceHealth, check: str) -> None:
+    async def run(self) -> None:
         """Asks until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._ask_about_vacant_calls())
             tasks.create_task(self._follow_hidden_routing())
             tasks.create_task(self._repeat(self._settings.idle_interval, "snapshot", self._take_snapshot))
-            tasks.create_task(
-                self._repeat(self._settings.directory_interval, "directory", lambda: self.read_plan(health, check))
-            )
+            tasks.create_task(self._repeat(self._settings.directory_interval, "directory", self._read_again))
+
+    async def _read_again(self) -> None:
+        """The numbering plan, and whether a right that was missing has been given meanwhile."""
+        await self.read_plan()
+        if "call_log" in self._failing:
+            await self._attempt("call_log", lambda: self._call_log(self._clock()))
+        if "active_calls" in self._failing:
+            await self._attempt("active_calls", lambda: self._active_calls(()))
 
     async def _ask_about_vacant_calls(self) -> None:
         while True:
@@ -189,10 +206,14 @@ class Polls:
         except PbxError as error:
             if name not in self._failing:
                 self._failing.add(name)
-                level = logging.INFO if isinstance(error, PbxForbidden) else logging.WARNING
-                log.log(level, "pbx.question_failed", extra={"question": name, "reason": str(error)})
+                self._report(name, str(error))
+                # One missing right shows in several questions, and that of the directory was a warning already.
+                level = logging.INFO if self._is_denied and isinstance(error, PbxForbidden) else logging.WARNING
+                facts = {"pbx": self._pbx, "question": name, "reason": str(error)}
+                log.log(level, "pbx.question_failed", extra=facts)
             return None
         if name in self._failing:
             self._failing.discard(name)
-            log.info("pbx.question_answered", extra={"question": name})
+            self._report(name, None)
+            log.info("pbx.question_answered", extra={"pbx": self._pbx, "question": name})
         return answer

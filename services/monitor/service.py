@@ -70,8 +70,9 @@ class Monitor:
                     session=await stack.enter_async_context(
                         PbxSession(pbx, token_file=token_file(settings.data_dir, pbx), now=self._clock)
                     ),
-                    ledger=CallLedger(database, outbox, pbx.name, self._tracing),
+                    ledger=CallLedger(database, outbox, pbx.name, health=health, tracing=self._tracing),
                     metrics=self._metrics,
+                    health=health,
                     clock=self._clock,
                 )
                 for pbx in settings.pbx
@@ -83,7 +84,7 @@ class Monitor:
                 for publisher in publishers:
                     tasks.create_task(publisher.run())
                 for watch in watches:
-                    tasks.create_task(watch.run(health, health.ready))
+                    tasks.create_task(watch.run(health.ready))
                 await self._measure(outbox, sinks)
 
     async def _measure(self, outbox: Outbox, sinks: Sequence[str]) -> NoReturn:

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from services.monitor.calls.numbering import NumberingPlan
 from services.monitor.calls.tracker import CallTracker
 from services.monitor.feed import Feed, LegUpdate
-from services.monitor.polls import Polls
+from services.monitor.polls import Gap, Polls
 from switchhook.errors import PbxError, PbxUnreachable
 from switchhook.events import Event, is_final
 from switchhook.runtime.backoff import backoff
@@ -52,9 +52,11 @@ class PbxWatch:
         session: PbxSession,
         ledger: CallLedger,
         metrics: MonitorMetrics,
+        health: ServiceHealth,
         clock: Clock,
     ) -> None:
         self._pbx = pbx
+        self._health = health
         self._session = session
         self._ledger = ledger
         self._metrics = metrics
@@ -68,24 +70,24 @@ class PbxWatch:
         )
         self._stirred = asyncio.Event()
         self._polls = Polls(
-            session, self._tracker, settings, did_names=pbx.did_names, clock=clock, changed=self._stirred.set
+            pbx, session, self._tracker, settings, clock=clock, changed=self._stirred.set, report=self._report
         )
-        self._check = f"pbx {pbx.name}"
         self._lost_at: datetime | None = None
         self._lost_reason = ""
         self._is_followed = False
         self._followed_until: datetime | None = None
+        self._first_at: datetime | None = None
 
-    async def run(self, health: ServiceHealth, connected: Callable[[], None]) -> None:
+    async def run(self, connected: Callable[[], None]) -> None:
         """Watches; calls `connected` whenever the PBX is followed (again)."""
         kept = await self._ledger.kept(self._clock())
         self._tracker.restore(kept.calls, kept.past, self._clock())
         self._followed_until = kept.followed_until
         self._metrics.restored(self._pbx.name, kept.calls)
-        health.problem(self._check, f"connecting to {self._pbx.url}")
+        self._report("", f"connecting to {self._pbx.url}")
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep())
-            tasks.create_task(self._follow(health, connected))
+            tasks.create_task(self._follow(connected))
 
     async def _keep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -104,24 +106,24 @@ class PbxWatch:
                 if is_final(event):
                     _log_end(event)
 
-    async def _follow(self, health: ServiceHealth, connected: Callable[[], None]) -> None:
+    async def _follow(self, connected: Callable[[], None]) -> None:
         attempt = 0
         while True:
             began_at = self._clock()
-            error = await self._follow_once(health, connected)
+            error = await self._follow_once(connected)
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise asyncio.CancelledError  # Python 3.11 forgets it when a child of a TaskGroup fails meanwhile
-            self._lost(health, error)
+            self._lost(error)
             attempt = 1 if self._clock() - began_at > _LONGEST_PAUSE else attempt + 1
             jitter = random.uniform(-0.2, 0.2)  # noqa: S311 - spreads reconnects
             pause = backoff(attempt, base=_FIRST_PAUSE, cap=_LONGEST_PAUSE, jitter=jitter)
             asked_for = error.retry_after if isinstance(error, PbxUnreachable) else None
             await asyncio.sleep(max(pause, asked_for or timedelta()).total_seconds())
 
-    async def _follow_once(self, health: ServiceHealth, connected: Callable[[], None]) -> PbxError:
+    async def _follow_once(self, connected: Callable[[], None]) -> PbxError:
         """One connection; gives the reason of its end."""
         try:
-            await self._polls.read_plan(health, self._check)
+            await self._polls.read_plan()
             async with await self._session.websocket() as socket, asyncio.TaskGroup() as tasks:
                 feed = Feed(
                     socket,
@@ -131,13 +133,13 @@ class PbxWatch:
                     count=lambda kind: self._metrics.frames.labels(self._pbx.name, kind).inc(),
                 )
                 tasks.create_task(feed.run())
-                await self._polls.repair(self._followed_until)
+                await self._polls.repair(self._gap())
                 feed.release(self._apply)
-                self._found(health)
+                self._found()
                 connected()
                 # Awaited here and not as a task: Python 3.11 counts a failure of the feed as a cancellation of this
                 # task, and takes it back only where the body of the group still runs.
-                await self._polls.run(health, self._check)
+                await self._polls.run()
         except PbxError as error:
             return error
         except BaseExceptionGroup as group:
@@ -147,6 +149,13 @@ class PbxWatch:
             return fault
         return PbxUnreachable("the websocket was closed by the PBX")
 
+    def _gap(self) -> Gap | None:
+        """What nobody watched; None at the very first connection, from which on everything is to be told."""
+        if self._followed_until is None:
+            self._followed_until = self._first_at = self._clock()
+            return None
+        return Gap(lost_at=self._followed_until, not_before=self._first_at)
+
     def _apply(self, update: LegUpdate) -> None:
         if update.leg is None:
             self._tracker.leg_gone(update.key, update.at)
@@ -155,9 +164,17 @@ class PbxWatch:
             self._tracker.leg_seen(update.leg, update.at)
         self._stirred.set()
 
-    def _found(self, health: ServiceHealth) -> None:
+    def _report(self, aspect: str, sentence: str | None) -> None:
+        """What is wrong with the PBX, or with one kind of question to it; None when nothing is."""
+        check = f"pbx {self._pbx.name} {aspect}".rstrip()
+        if sentence is None:
+            self._health.solved(check)
+        else:
+            self._health.problem(check, sentence)
+
+    def _found(self) -> None:
         self._is_followed = True
-        health.solved(self._check)
+        self._report("", None)
         self._metrics.connected.labels(self._pbx.name).set(1)
         outage = 0.0 if self._lost_at is None else (self._clock() - self._lost_at).total_seconds()
         log.info(
@@ -165,11 +182,11 @@ class PbxWatch:
         )
         self._lost_at, self._lost_reason = None, ""
 
-    def _lost(self, health: ServiceHealth, error: PbxError) -> None:
+    def _lost(self, error: PbxError) -> None:
         if self._is_followed:
             self._followed_until = self._clock()
         self._is_followed = False
-        health.problem(self._check, str(error))
+        self._report("", str(error))
         self._metrics.connected.labels(self._pbx.name).set(0)
         if str(error) != self._lost_reason:
             log.warning("pbx.lost", extra={"pbx": self._pbx.name, "reason": str(error)})

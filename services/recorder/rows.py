@@ -7,8 +7,8 @@ leave out is taken from the file's name, `[Name]_a-b_YYYYMMDDHHMMSS(number).wav`
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,6 +34,13 @@ class RecordingRow:
     started_at: datetime | None
     ended_at: datetime | None
     is_internal: bool = False
+
+    def earlier(self, shift: timedelta) -> RecordingRow:
+        """The same with its times so much earlier."""
+        if not shift:
+            return self
+        started_at = None if self.started_at is None else self.started_at - shift
+        return replace(self, started_at=started_at, ended_at=None if self.ended_at is None else self.ended_at - shift)
 
 
 def parse_row(fields: Mapping[str, object]) -> RecordingRow | None:

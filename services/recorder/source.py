@@ -44,7 +44,7 @@ class NotFetched:
 
 
 class RecordingSource:
-    """The recordings of one PBX. Every method raises `PbxError`."""
+    """The recordings of one PBX, with times by our clock. Every method raises `PbxError`."""
 
     def __init__(self, session: PbxSession) -> None:
         self._session = session
@@ -60,7 +60,8 @@ class RecordingSource:
 
     def listed_within(self, window: Window) -> AsyncIterator[list[RecordingRow]]:
         """The rows of recordings that began in the window, page by page, in the order of their ids."""
-        begin, end = _literal(window.begin), _literal(window.end)
+        ahead = self._session.clock_ahead
+        begin, end = _literal(window.begin + ahead), _literal(window.end + ahead)
         return self._pages(f"Id gt {{last_id}} and StartTime ge {begin} and StartTime le {end}", last_id=0)
 
     async def download(self, row_id: int, target: Path) -> Fetched | NotFetched:
@@ -91,7 +92,8 @@ class RecordingSource:
         if not isinstance(listed, list):
             raise PbxAnswer(200, "the PBX's list of recordings has no value")
         rows = (parse_row(fields) for fields in listed if isinstance(fields, dict))
-        return [row for row in rows if row is not None]
+        ahead = self._session.clock_ahead
+        return [row.earlier(ahead) for row in rows if row is not None]
 
 
 async def _written(pieces: AsyncIterable[bytes], target: Path) -> Fetched | NotFetched:

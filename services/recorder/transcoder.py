@@ -99,7 +99,6 @@ class _Conversion:
                 return NotConverted(Failure.FAILED, f"cannot be started: {error.strerror}")
         with contextlib.suppress(ProcessLookupError):
             os.setpriority(os.PRIO_PGRP, process.pid, _NICENESS)
-            os.sched_setscheduler(process.pid, os.SCHED_IDLE, os.sched_param(0))
         with process:
             messages = _tail(process)
         return classify_exit(process.returncode, messages)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+_CALL_CONTROL = "call control API access; the PBX needs a licence with that API (8SC or more, Enterprise)"
+_CONFIGURATION = "configuration API access, a real department and a role that allow it"
 _DETAIL_LENGTH = 200  # characters of a body that a sentence quotes
 
 
@@ -25,9 +27,9 @@ def refusal(name: str, request: str, status: int, *, body: str, retry_after: tim
     if status == HTTPStatus.NOT_FOUND:
         return PbxNotFound(f"{where}: there is no such object (any more)")
     if status == HTTPStatus.FORBIDDEN:
+        wanting = _CALL_CONTROL if "/callcontrol" in request else _CONFIGURATION
         return PbxForbidden(
-            f"{where}: the API client may not do this (403): give it a department and a role that allow it"
-            " (Admin Console > Integrations > API)"
+            f"{where}: the API client may not do this (403): give it {wanting} (Admin Console > Integrations > API)"
         )
     if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return PbxUnreachable(f"{where}: the PBX cannot answer at the moment ({status})", retry_after)
@@ -36,6 +38,8 @@ def refusal(name: str, request: str, status: int, *, body: str, retry_after: tim
 
 def token_refusal(name: str, client_id: str, status: int, *, body: str, retry_after: timedelta | None) -> PbxError:
     """The error for a token request that was not granted."""
+    if status == HTTPStatus.BAD_REQUEST and "HTTPS port" in body:
+        return PbxAnswer(status, f"pbx {name}: url begins with http:// but that port speaks HTTPS: write https://")
     if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return PbxUnauthorised(
             f"pbx {name}: the PBX refused client_id {client_id} ({status}): check client_id and client_secret"
@@ -73,6 +77,8 @@ def unreachable(name: str, url: str, error: Exception) -> PbxError:
             sentence = f"cannot be connected to ({error.os_error.strerror or error.os_error}): check url and firewall"
         case TimeoutError():
             sentence = "does not answer in time"
+        case aiohttp.ServerDisconnectedError() if url.startswith("http://"):
+            sentence = "it closed the connection without an answer: is it an HTTPS port? Then url begins with https://"
         case _:
             sentence = f"the connection broke ({type(error).__name__})"
     return PbxUnreachable(f"{where}: {sentence}")

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import ssl
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Self, TypeVar
 from urllib.parse import quote, urlencode
@@ -37,6 +39,7 @@ _TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=5, sock_read=30)
 _DOWNLOAD_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=30)
 _WEBSOCKET = "/callcontrol/ws"
 _HEARTBEAT = 10.0  # seconds between pings of the websocket; unanswered, it is closed
+_SAME_TIME = timedelta(seconds=3)  # the header tells whole seconds
 _MAX_FRAME = 4 * 1024 * 1024  # bytes
 _PATH_SAFE = "/$'(),:@=;&+!*%"  # OData paths carry functions and their arguments
 _QUERY_SAFE = "$'(),:@/"
@@ -50,6 +53,7 @@ class PbxSession:
         self._access = access
         self._base = access.url.rstrip("/")
         self._now = now
+        self._clock_ahead = timedelta()
         self._token_file = TokenFile(token_file, client=f"{access.client_id} {self._base}")
 
     async def __aenter__(self) -> Self:
@@ -71,13 +75,32 @@ class PbxSession:
             async with self._http.get(self._url(path, params), headers=headers) as response:
                 return response.status, await response.read(), response.headers
 
+        asked_at = self._now()
         status, body, headers = await self._authorised(get, lambda answer: answer[0])
+        self._compare_clocks(headers.get("Date"), asked_at)
         if status not in (HTTPStatus.OK, HTTPStatus.NO_CONTENT):
             raise self._refusal(path, status, body, headers)
         try:
             return orjson.loads(body) if body else None
         except ValueError as error:
             raise not_json(self._access.name, f"GET {path}") from error
+
+    @property
+    def clock_ahead(self) -> timedelta:
+        """How far the PBX's clock is ahead of ours by its latest answer; zero while they agree to a few seconds."""
+        return self._clock_ahead
+
+    def _compare_clocks(self, date: str | None, asked_at: datetime) -> None:
+        try:
+            told = parsedate_to_datetime(date) if date else None
+        except ValueError:
+            return
+        if told is None or told.tzinfo is None:
+            return
+        now = self._now()
+        # An answer that was long under way says nothing against the PBX's clock.
+        agrees = asked_at - _SAME_TIME <= told <= now + _SAME_TIME
+        self._clock_ahead = timedelta() if agrees else told - now
 
     @contextlib.asynccontextmanager
     async def download(self, path: str, params: Mapping[str, str | int] | None = None) -> AsyncIterator[Download]:

@@ -4,33 +4,59 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import socket
 import sys
 import time
 from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
+import orjson
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from types import TracebackType
 
 SERVICES = ("dispatcher", "recorder", "fileserver", "monitor")
 EMBEDDED = "all"
+_FIXED_PORTS = (10_000, 32_000)
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on at this moment."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A TCP port of 127.0.0.1 that nobody listens on at this moment.
+
+    Below those that the system gives to outgoing connections: one of them might have it a moment later.
+    """
+    while True:
+        port = random.randrange(*_FIXED_PORTS)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class Product:
-    """An async context; `tables` are the `[[pbx]]` and `[[endpoint]]` tables of its configuration."""
+    """An async context; `tables` are the `[[pbx]]` and `[[endpoint]]` tables of its configuration.
 
-    def __init__(self, folder: Path, tables: str, *, split: bool, database: str = "sqlite:") -> None:
+    `environ` configures it further. Unless `is_awaited`, nobody waits at its start until it is ready.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        tables: str,
+        *,
+        split: bool,
+        database: str = "sqlite:",
+        environ: Mapping[str, str] | None = None,
+        is_awaited: bool = True,
+    ) -> None:
         self.folder = folder
+        self._environ = dict(environ or {})
+        self._is_awaited = is_awaited
         self._names = SERVICES if split else (EMBEDDED,)
         self._admin = {name: free_port() for name in self._names}
         self._processes: dict[str, asyncio.subprocess.Process] = {}
@@ -63,7 +89,7 @@ class Product:
     async def start(self, name: str) -> None:
         """Starts a process and waits until it says that it is ready."""
         environ = {key: value for key, value in os.environ.items() if not key.startswith("SWITCHHOOK_")}
-        environ["SWITCHHOOK_ADMIN__LISTEN"] = f"127.0.0.1:{self._admin[name]}"
+        environ |= {**self._environ, "SWITCHHOOK_ADMIN__LISTEN": f"127.0.0.1:{self._admin[name]}"}
         names = () if name == EMBEDDED else (name,)
         with (self.folder / f"{name}.log").open("ab") as log:
             self._processes[name] = await asyncio.create_subprocess_exec(
@@ -73,7 +99,7 @@ class Product:
                 stdout=log,
                 stderr=log,
             )
-        await self._ready(name)
+        await self._answering(name)
 
     async def kill(self, name: str) -> None:
         """`kill -9`."""
@@ -108,12 +134,18 @@ class Product:
         names = self._names if name is None else (name,)
         return "\n".join(f"--- {one}\n{(self.folder / f'{one}.log').read_text()[-6000:]}" for one in names)
 
-    async def _ready(self, name: str) -> None:
+    def logged(self, name: str) -> list[dict[str, Any]]:
+        """The lines that a process has logged."""
+        lines = (self.folder / f"{name}.log").read_bytes().splitlines()
+        assert all(one.startswith(b"{") for one in lines), self.log(name)
+        return [orjson.loads(one) for one in lines]
+
+    async def _answering(self, name: str) -> None:
         deadline = time.monotonic() + 40
         while True:
             assert self._processes[name].returncode is None, self.log(name)
             try:
-                if (await self.readiness(name))[0] == 200:
+                if (await self.readiness(name))[0] == 200 or not self._is_awaited:
                     return
             except aiohttp.ClientError:
                 pass

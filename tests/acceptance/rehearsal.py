@@ -107,7 +107,7 @@ async def rehearse(
         plays = [pbx.play(_played(act)) for act, pbx in zip(acts, pbxs, strict=True)]
         disturbance = asyncio.create_task(disturb(product, pbxs)) if disturb else None
         for act, play in zip(acts, plays, strict=True):
-            performances[act.name].talks += await _talks(play)
+            performances[act.name].talks += talks_of(await play)
         if disturbance is not None:
             await disturbance
         await _collect(performances, receiver)
@@ -146,13 +146,14 @@ allow_private = ["127.0.0.0/8"]
 """
 
 
-async def _talks(play: Play) -> list[float]:
-    await play
-    return [
-        one.ended_at - one.answered_at
+def talks_of(play: Play) -> list[float]:
+    """How long (seconds) extensions talked with the outside party, one after the other, once the call is over."""
+    talks = [
+        (one.answered_at, one.ended_at)
         for one in play.call.conversation.segments
         if one.answered_at is not None and one.ended_at is not None and _is_link(one)
     ]
+    return [ended_at - answered_at for answered_at, ended_at in sorted(talks)]
 
 
 def _is_link(segment: Segment) -> bool:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from services.monitor.calls.register import CallRegister
 
 CLOCKS_APART = timedelta(seconds=10)
-"""The PBX's clock and ours may differ by so much."""
+"""By so much the moment at which we saw a call arrive may differ from that in the log."""
 _SAME_MOMENT = timedelta(seconds=3)
 _EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 _HEX_DIGITS = 32
@@ -53,6 +53,17 @@ class Segment:
     started_at: datetime
     answered_at: datetime | None
     ended_at: datetime
+
+    def earlier(self, shift: timedelta) -> Segment:
+        """The same with all its times so much earlier."""
+        return replace(
+            self,
+            key=replace(self.key, arrived_at=self.key.arrived_at - shift),
+            main=replace(self.main, arrived_at=self.main.arrived_at - shift),
+            started_at=self.started_at - shift,
+            answered_at=None if self.answered_at is None else self.answered_at - shift,
+            ended_at=self.ended_at - shift,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from switchhook.errors import (
     StorageBroken,
 )
 from switchhook.pbx import PbxSession
+from switchhook.runtime.clock import utc_now
 from tests.integration.platform.pbx_server import AUDIO, PbxServer
 from tests.integration.platform.processes import line, process
 from tests.integration.platform.session_process import Access
@@ -324,3 +325,17 @@ async def test_a_plain_port_that_is_taken_for_tls(pbx: PbxServer, token_file: Pa
     async with PbxSession(access, token_file=token_file, now=wall) as session:
         with pytest.raises(PbxUnreachable, match="no TLS connection"):
             await session.get_json("/callcontrol")
+
+
+@pytest.mark.parametrize("seconds", [-600, -20, 90])
+async def test_a_clock_that_is_wrong_is_known(pbx: PbxServer, session: PbxSession, wall: Wall, seconds: int) -> None:
+    """By the `Date` of its answers, which is the real time here, while ours is set."""
+    wall.now = utc_now() - timedelta(seconds=seconds)
+    await session.get_json("/callcontrol")
+    assert abs(session.clock_ahead - timedelta(seconds=seconds)) < timedelta(seconds=3)
+
+
+async def test_clocks_that_agree_to_a_few_seconds_are_taken_as_equal(session: PbxSession, wall: Wall) -> None:
+    wall.now = utc_now() - timedelta(seconds=1)
+    await session.get_json("/callcontrol")
+    assert session.clock_ahead == timedelta()

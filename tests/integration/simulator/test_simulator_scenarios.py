@@ -118,7 +118,8 @@ async def test_an_attended_transfer_leaves_the_colleague_with_the_outside_party(
 
         def joined() -> bool:
             legs = list(pbx.exchange.legs.get("204", {}).values())
-            return "117" not in pbx.exchange.legs and bool(legs) and legs[0].participant.party_dn == "10008"
+            is_alone = "117" not in pbx.exchange.legs and len(pbx.exchange.calls) == 1
+            return is_alone and bool(legs) and legs[0].participant.party_dn == "10008"
 
         await eventually(joined)
         (leg,) = (await client.get("/callcontrol/204/participants")).json

@@ -5,7 +5,7 @@
     0.5  remove 800/1
     0.5  asked alive=10          the answer to "which of these calls live?"; `alive=` none, `silent` no answer
     1.0  row 10 callee=820       a row of the list of active calls
-    9.0  snapshot 117/3=Connected@10 …   all legs that are shown, after a gap
+    9.0  snapshot 117/3=Connected@10 …   all legs that are shown, after a gap; `inside=10` a call of extensions
     events
     0.0  ringing 800 link=0
 
@@ -116,7 +116,8 @@ def apply(tracker: CallTracker, line: str) -> None:
         case "snapshot":
             legs = [_shown(word, facts, tracker.plan) for word in words if "/" in word]
             lost_at = START + timedelta(seconds=float(facts.get("lost", moment)))
-            tracker.resync(legs, asked_at=at, at=at, lost_at=lost_at)
+            inside = [_row(n, {"caller": "204", "callee": "117"}) for n in facts.get("inside", "").split(",") if n]
+            tracker.resync(legs, asked_at=at, at=at, lost_at=lost_at, rows=inside)
         case _:
             raise ValueError(line)
 
