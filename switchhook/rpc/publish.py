@@ -58,8 +58,10 @@ class Publisher:
                 async with open_channel(self._target) as channel:
                     await PublishStream(channel, self._backlog, on_order=self._restored).run()
             except PublishError as broken:
-                self._lost(str(broken))
+                reason = str(broken)
+            # Said after the pause: services that are stopped together lose each other a moment before they end.
             await asyncio.sleep(self._pause * random.uniform(0.8, 1.0))  # noqa: S311 - spreads reconnects, no secret
+            self._lost(reason)
             self._pause = min(_LONGEST_PAUSE, self._pause * 2)
 
     def _lost(self, reason: str) -> None:
