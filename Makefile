@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROTO := proto/switchhook/v1/events.proto
 
-.PHONY: install run test check lint format proto constraints docs bench clean
+.PHONY: install run test soak check lint format proto constraints docs bench clean
 .DELETE_ON_ERROR:
 
 install: $(VENV)/.installed  ## what it takes to run
@@ -15,6 +15,9 @@ run: install  ## with your switchhook.toml, else the demonstration; Ctrl-C stops
 
 test: lint  ## everything: style, types, then all tests (among them import contracts and generated files)
 	$(BIN)/pytest -n 2 --dist loadscope
+
+soak: $(VENV)/.installed-dev  ## dispatchers are killed at least SOAK_KILLS times (200), and nothing may be lost
+	$(BIN)/pytest -s -m soak tests/soak
 
 check: lint  ## what needs no running services: style, types, import contracts, generated files
 	$(BIN)/pytest -q tests/repository
@@ -40,6 +43,7 @@ docs: $(VENV)/.installed  ## the reference of configuration keys, the examples o
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.deliveries
 
 clean:  ## everything that was made, but no data
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -23,6 +20,7 @@ import orjson
 
 from bench.account import Account, settle
 from bench.limits import fsync_milliseconds, loopback_milliseconds
+from bench.processes import Companion, processor_seconds, say
 from tests.acceptance.product import Product
 
 _TABLES = """
@@ -39,44 +37,6 @@ allow_private = ["127.0.0.0/8"]
 [telemetry]
 log_level = "warning"
 """
-_TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def say(line: str) -> None:
-    """One line of the result."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
-class Helper:
-    """A process of the bench: a line comes, a line goes."""
-
-    def __init__(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", *arguments]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def line(self) -> str:
-        """The next line that it prints."""
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
-
-    def tell(self, line: str) -> None:
-        """Writes a line to it."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-
-    def stop(self) -> None:
-        """Ends it by ending its input."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait(30)
-
-
-def processor_seconds(pid: int, *, children: bool = False) -> float:
-    """User and system time of a process; or of the children that it has waited for, which are its conversions."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(int(one) for one in (fields[13:15] if children else fields[11:13])) / _TICKS
 
 
 def read_webhooks(path: Path) -> list[tuple[float, dict[str, Any]]]:
@@ -87,8 +47,8 @@ def read_webhooks(path: Path) -> list[tuple[float, dict[str, Any]]]:
 
 async def _measure(arguments: argparse.Namespace, folder: Path) -> None:
     pace = (f"--rate={arguments.rate}", f"--seconds={arguments.seconds}", f"--speed={arguments.speed}")
-    pbx = Helper("bench.pbx", *pace, f"--report={folder / 'pbx'}")
-    sink = Helper("bench.sink", f"--report={folder / 'sink'}")
+    pbx = Companion("bench.pbx", *pace, f"--report={folder / 'pbx'}")
+    sink = Companion("bench.sink", f"--report={folder / 'sink'}")
     tables = _TABLES.format(pbx=orjson.loads(pbx.line())["url"], port=sink.line())
     say(f"limits: fsync {fsync_milliseconds(folder):.2f} ms, loopback round trip {loopback_milliseconds():.3f} ms")
     async with Product(folder, tables, split=not arguments.embedded) as product:

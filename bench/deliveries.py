@@ -1,235 +1,98 @@
-"""How many webhooks a second the dispatcher sends on one core, and how soon after its event each one arrives.
+"""What the dispatcher alone can do: one process on one core, a receiver and a producer in other processes.
 
-A publisher hands events over by gRPC; a dispatcher in a process of its own, bound to one core, stores, sends and
-settles them; a receiver takes them. First everything at once (throughput), then at a steady rate (latency, measured
-from the moment an event is handed over to the moment its request has been read).
+    python -m bench.deliveries [--quick] [--parts throughput,latency,parked,growth] [--database sqlite] [--profile FILE]
 
-    python -m bench.deliveries [--events 20000] [--rate 1000] [--postgres] [--profile FILE]
+Throughput beside a bare client, latency, what an endpoint that hangs costs the others and the memory, and whether a
+large table is slower than a small one. `--quick` only shows that it runs.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
-import cProfile
 import os
-import signal
-import sys
 import tempfile
 import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvloop
-from aiohttp import web
-from prometheus_client import CollectorRegistry
 
-from services.dispatcher.service import Dispatcher
-from switchhook.events import Call, CallId, Direction, DnKind, Event, EventType, Participant, event_id
-from switchhook.rpc import encode, open_channel
-from switchhook.runtime.health import Health
-from switchhook.settings import DatabaseSettings, DispatcherSettings, EndpointSettings, FileserverSettings, Settings
-from switchhook.telemetry.logs import configure_logging
-from switchhook.v1 import events_pb2 as pb
-from switchhook.v1.events_pb2_grpc import CallEventsStub
+from bench.latency import beside_parked, from_intake
+from bench.limits import fsync_milliseconds, loopback_milliseconds
+from bench.processes import leave_core, measured_core, say
+from bench.throughput import against_bare_client, as_it_grows
 from tests.cluster import Cluster
-from tests.deadline import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator, Mapping
 
-EVENTS_PER_CALL = 5
-BATCH = 200
-PATIENCE = 120.0  # seconds
-
-
-class Receiver:
-    """Takes webhooks and notes when each came."""
-
-    def __init__(self) -> None:
-        self.at_by_id: dict[str, float] = {}
-        self.url = ""
-
-    @contextlib.asynccontextmanager
-    async def serving(self) -> AsyncIterator[None]:
-        """Listen on a free port."""
-        runner = web.ServerRunner(web.Server(self._serve, access_log=None))
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-        try:
-            yield
-        finally:
-            await runner.cleanup()
-
-    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        self.at_by_id[request.headers["webhook-id"]] = time.perf_counter()
-        return web.Response(status=204)
+PARTS = ("throughput", "latency", "parked", "growth")
+DATABASES = ("sqlite", "postgres")
+HEALTHY_RATE = 300.0  # events a second
 
 
-def messages(count: int, *, run: int) -> Iterator[pb.Event]:
-    """Events of many calls as they happen side by side, not call after call."""
-    at = datetime.now(UTC)
-    calls = max(count // EVENTS_PER_CALL, 1)
-    for number in range(count):
-        call_id, sequence = CallId(f"260301093000_{run}{number % calls:06}"), number // calls + 1
-        participants = tuple(Participant(dn=str(dn), kind=DnKind.EXTENSION, joined_at=at) for dn in (800, 820, 202))
-        call = Call(
-            id=call_id,
-            numbers=(number,),
-            direction=Direction.INBOUND,
-            outside_number="420777123456",
-            did="Main line",
-            arrived_at=at,
-            participants=participants,
+async def measure(options: argparse.Namespace, folder: Path, databases: Mapping[str, str], core: int) -> None:
+    """The parts that were asked for, one after another."""
+    is_quick = options.quick
+    say(f"limits: fsync {fsync_milliseconds(folder):.2f} ms, loopback round trip {loopback_milliseconds():.3f} ms")
+    load = os.getloadavg()[0]
+    say(f"{os.cpu_count()} processors, load {load:.1f} before the run; dispatcher and bare client on processor {core}")
+    rounds = 1 if is_quick else 3
+    if "throughput" in options.parts:
+        say("durable deliveries per second, everything at once")
+        await against_bare_client(
+            folder, databases, core=core, count=300 if is_quick else 6_000, rounds=rounds, profile=options.profile
         )
-        event = Event(
-            id=event_id("main", call_id, sequence),
-            type=EventType.RINGING,
-            pbx="main",
-            call=call,
-            link=0,
-            sequence=sequence,
-            occurred_at=at,
-            observed_at=at,
-            user="202",
-            user_kind=DnKind.EXTENSION,
-        )
-        yield pb.Event.FromString(encode(event))
-
-
-async def publish(address: str, events: list[pb.Event], *, rate: float | None) -> dict[str, float]:
-    """Hand the events over, in large batches or one by one at a rate; when each was handed over."""
-    at_by_id: dict[str, float] = {}
-    size = BATCH if rate is None else 1
-    async with open_channel(address) as channel:
-        await asyncio.wait_for(channel.channel_ready(), 15)
-        stream = CallEventsStub(channel).Publish()
-        began = time.perf_counter()
-
-        async def send() -> None:
-            for number, start in enumerate(range(0, len(events), size), 1):
-                if rate is not None and (wait := began + start / rate - time.perf_counter()) > 0:
-                    await asyncio.sleep(wait)
-                chunk = events[start : start + size]
-                at_by_id.update(dict.fromkeys((event.id for event in chunk), time.perf_counter()))
-                await stream.write(pb.PublishRequest(batch=number, events=chunk))
-            await stream.done_writing()
-
-        async def answers() -> None:
-            while isinstance(await stream.read(), pb.PublishResponse):
-                pass
-
-        await asyncio.gather(send(), answers())
-    return at_by_id
-
-
-async def measure(count: int, rate: float, profile: str, *, core: int, database: str) -> None:
-    """Both runs against one dispatcher; prints the figures."""
-    receiver = Receiver()
-    with tempfile.TemporaryDirectory() as folder:
-        async with receiver.serving():
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bench.deliveries", "--serve", folder, receiver.url, "--core", str(core),
-                "--profile", profile, "--database", database, stdout=asyncio.subprocess.PIPE,
-            )  # fmt: skip
-            assert process.stdout is not None
-            address = (await process.stdout.readline()).decode().strip()
-            try:
-                await _at_once(receiver, address, count)
-                receiver.at_by_id.clear()
-                await _steadily(receiver, address, count // 2, rate)
-            finally:
-                process.terminate()
-                await process.wait()
-
-
-async def _at_once(receiver: Receiver, address: str, count: int) -> None:
-    events = list(messages(count, run=1))
-    began = time.perf_counter()
-    await publish(address, events, rate=None)
-    accepted = time.perf_counter() - began
-    await _all_arrived(receiver, count)
-    took = max(receiver.at_by_id.values()) - began
-    print(f"at once: {count} events accepted in {accepted:.2f} s, delivered in {took:.2f} s: {count / took:.0f}/s")
-
-
-async def _steadily(receiver: Receiver, address: str, count: int, rate: float) -> None:
-    at_by_id = await publish(address, list(messages(count, run=2)), rate=rate)
-    await _all_arrived(receiver, count)
-    waits = sorted(receiver.at_by_id[id] - at for id, at in at_by_id.items())
-    median, most, all_of_them = (1000 * waits[min(int(count * share), count - 1)] for share in (0.5, 0.99, 1))
-    print(f"at {rate:.0f}/s: {count} events arrived after", end=" ")
-    print(f"{median:.1f} ms (median), {most:.1f} ms (99 %), {all_of_them:.1f} ms (all)")
-
-
-async def _all_arrived(receiver: Receiver, count: int) -> None:
-    await eventually(lambda: len(receiver.at_by_id) >= count, within=PATIENCE, message="webhooks are missing")
-
-
-async def serve(folder: str, url: str, *, database: str) -> None:
-    """The dispatcher, until it is terminated."""
-    settings = Settings(
-        data_dir=Path(folder),
-        database=DatabaseSettings(url=database),
-        endpoint=(EndpointSettings(name="crm", url=url, format="post", allow_private=("127.0.0.0/8",)),),
-        dispatcher=DispatcherSettings(listen="127.0.0.1:0", hold=timedelta(minutes=1)),
-        fileserver=FileserverSettings(links="open"),
-    )
-    health = Health()
-    dispatcher = Dispatcher.from_settings(settings, registry=CollectorRegistry())
-    task = asyncio.ensure_future(dispatcher.run(health.service("dispatcher")))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    await eventually(lambda: health.report()["dispatcher"].ready, within=PATIENCE)
-    print(dispatcher.address, flush=True)
-    used_before = time.process_time()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
-    print(f"dispatcher: {time.process_time() - used_before:.2f} s of processor time", file=sys.stderr)
+    if "latency" in options.parts:
+        say(f"intake to first byte at {options.rate:.0f} events a second")
+        await from_intake(folder, databases, core=core, rate=options.rate, seconds=1 if is_quick else 8)
+    if "parked" in options.parts:
+        say("an endpoint that hangs")
+        parked, seconds = (1_000, 1) if is_quick else (100_000, 6)
+        await beside_parked(folder, core=core, parked=parked, rate=HEALTHY_RATE, seconds=seconds, rounds=min(rounds, 2))
+    if "growth" in options.parts:
+        say("rows in the table, SQLite")
+        sizes = [1_000, 10_000] if is_quick else [10_000, 100_000, 1_000_000]
+        await as_it_grows(folder, sizes, core=core, count=300 if is_quick else 5_000, rounds=rounds)
 
 
 @contextlib.contextmanager
-def _database(*, is_postgres: bool) -> Iterator[str]:
-    if not is_postgres:
-        yield "sqlite:"
+def databases_of(names: list[str]) -> Iterator[Mapping[str, str]]:
+    """Their addresses; a private PostgreSQL syncs its commits, as SQLite does."""
+    urls = {"SQLite": "sqlite:"} if "sqlite" in names else {}
+    if "postgres" not in names:
+        yield urls
         return
     cluster = Cluster({})
     try:
         cluster.start()
-        yield cluster.url()
+        yield urls | {"PostgreSQL": cluster.url()}
     finally:
         cluster.remove()
 
 
+def _names(text: str) -> list[str]:
+    names = text.split(",")
+    if unknown := set(names) - {*PARTS, *DATABASES}:
+        raise argparse.ArgumentTypeError(f"unknown: {', '.join(sorted(unknown))}")
+    return names
+
+
 def main() -> None:
-    """Measure, or be the dispatcher that is measured."""
+    """Measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, default=20_000)
-    parser.add_argument("--rate", type=float, default=1_000)
-    parser.add_argument("--profile", default="", help="write the dispatcher's cProfile here")
-    parser.add_argument("--postgres", action="store_true", help="on a private PostgreSQL that syncs its commits")
-    parser.add_argument("--database", default="sqlite:", help=argparse.SUPPRESS)
-    parser.add_argument("--core", type=int, default=0, help=argparse.SUPPRESS)
-    parser.add_argument("--serve", nargs=2, metavar=("FOLDER", "URL"), help=argparse.SUPPRESS)
+    parser.add_argument("--quick", action="store_true", help="only show that it runs")
+    parser.add_argument("--rate", type=float, default=500.0, help="events a second, where latency is measured")
+    parser.add_argument("--profile", default="", help="write cProfile's figures of SQLite's throughput here")
+    parser.add_argument("--parts", type=_names, default=list(PARTS), help=f"some of {','.join(PARTS)}")
+    parser.add_argument("--database", type=_names, default=list(DATABASES), help="sqlite, postgres or both")
     options = parser.parse_args()
-    if options.serve is None:
-        first, *others = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, others or [first])
-        with _database(is_postgres=options.postgres) as database:
-            uvloop.run(measure(options.events, options.rate, options.profile, core=first, database=database))
-        return
-    os.sched_setaffinity(0, {options.core})
-    profiler = cProfile.Profile() if options.profile else None
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
-        configure_logging("json", "info", False, nowhere)
-        if profiler:
-            profiler.enable()
-        uvloop.run(serve(*options.serve, database=options.database))
-    if profiler:
-        profiler.disable()
-        profiler.dump_stats(options.profile)
+    core, began = measured_core(), time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="switchhook-bench-") as folder, databases_of(options.database) as databases:
+        leave_core(core)  # PostgreSQL was started before, and may use all of them
+        uvloop.run(measure(options, Path(folder), databases, core))
+    say(f"took {time.monotonic() - began:.0f} s")
 
 
 if __name__ == "__main__":

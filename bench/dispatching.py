@@ -1,0 +1,137 @@
+"""The dispatcher that a bench measures: a process of its own on one core.
+
+    python -m bench.dispatching FOLDER --endpoint URL [--hanging URL] [--database URL] [--core N] [--profile FILE]
+
+Prints its address, and ends with its standard input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import cProfile
+import os
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvloop
+from prometheus_client import CollectorRegistry
+
+from bench.processes import Companion
+from services.dispatcher.service import Dispatcher
+from switchhook.runtime.health import Health
+from switchhook.settings import DatabaseSettings, DispatcherSettings, EndpointSettings, FileserverSettings, Settings
+from switchhook.telemetry.logs import configure_logging
+from tests.deadline import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+HANGING = "hanging"
+START_WITHIN = 120.0  # seconds
+_HERE = ("127.0.0.0/8",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """One dispatcher: its folder, its database, whom it tells (`hanging` never answers), and its processor."""
+
+    folder: Path
+    core: int
+    url: str = ""
+    hanging: str = ""
+    database: str = "sqlite:"
+    profile: str = ""
+
+
+def settings_of(where: Where) -> Settings:
+    """The defaults, but for the endpoint that hangs: its attempts end after a second, and nothing for it expires."""
+    endpoints = []
+    if where.url:
+        endpoints.append(EndpointSettings(name="crm", url=where.url, format="post", allow_private=_HERE))
+    if where.hanging:
+        endpoints.append(
+            EndpointSettings(
+                name=HANGING,
+                url=where.hanging,
+                format="post",
+                allow_private=_HERE,
+                timeout=timedelta(seconds=1),
+                deadlines={"ringing": None},
+            )
+        )
+    return Settings(
+        data_dir=where.folder,
+        database=DatabaseSettings(url=where.database),
+        endpoint=tuple(endpoints),
+        dispatcher=DispatcherSettings(listen="127.0.0.1:0", hold=timedelta(minutes=1)),
+        fileserver=FileserverSettings(links="open"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A dispatcher that is up."""
+
+    address: str
+    pid: int
+
+
+@contextlib.asynccontextmanager
+async def dispatching(where: Where) -> AsyncIterator[Running]:
+    """A dispatcher for as long as it is needed."""
+    companion = Companion(
+        "bench.dispatching", str(where.folder), f"--endpoint={where.url}", f"--hanging={where.hanging}",
+        f"--database={where.database}", f"--core={where.core}", f"--profile={where.profile}",
+    )  # fmt: skip
+    try:
+        yield Running(await asyncio.to_thread(companion.line), companion.process.pid)
+    finally:
+        await asyncio.to_thread(companion.stop)
+
+
+async def _serve(settings: Settings) -> None:
+    health = Health()
+    dispatcher = Dispatcher.from_settings(settings, registry=CollectorRegistry())
+    task = asyncio.ensure_future(dispatcher.run(health.service("dispatcher")))
+    await eventually(lambda: task.done() or health.report()["dispatcher"].ready, within=START_WITHIN)
+    sys.stdout.write(f"{dispatcher.address}\n")
+    sys.stdout.flush()
+    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def main() -> None:
+    """Be the dispatcher."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--endpoint", default="")
+    parser.add_argument("--hanging", default="")
+    parser.add_argument("--database", default="sqlite:")
+    parser.add_argument("--core", type=int, default=0)
+    parser.add_argument("--profile", default="", help="write cProfile's figures here")
+    options = parser.parse_args()
+    os.sched_setaffinity(0, {options.core})
+    where = Where(
+        folder=options.folder,
+        core=options.core,
+        url=options.endpoint,
+        hanging=options.hanging,
+        database=options.database,
+    )
+    profiler = cProfile.Profile() if options.profile else contextlib.nullcontext()
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        configure_logging("json", "info", False, nowhere)
+        with profiler:
+            uvloop.run(_serve(settings_of(where)))
+    if isinstance(profiler, cProfile.Profile):
+        profiler.dump_stats(options.profile)
+
+
+if __name__ == "__main__":
+    main()
