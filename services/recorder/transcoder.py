@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_NICENESS = 15
+_NICENESS = 19
 
 
 def find_ffmpeg(configured: str | None) -> str:
