@@ -98,8 +98,12 @@ class Scene:
         return {check: sentence for check, sentence in problems.items() if self.reality.name in check}
 
     async def followed(self) -> None:
-        """Waits until the product has a websocket to the PBX."""
+        """Waits until the product has a websocket to the PBX, and has taken its snapshot."""
         await eventually(self.is_followed, _PATIENCE, f"{self.reality.name}: nobody follows the PBX")
+        await until(self._is_in_step)
+
+    async def _is_in_step(self) -> bool:
+        return f"pbx {self.reality.name}" not in await self.problems("monitor")
 
     def is_followed(self) -> bool:
         """True while the product has a websocket to the PBX."""
