@@ -191,7 +191,7 @@ class Admission:
             try:
                 event = decode(stored.payload)
             except CodecError as error:
-                log.error("event.unreadable", extra={"event_id": stored.id, "error": str(error)})  # noqa: TRY400
+                log.error("event.unreadable", extra={"event_id": stored.id, "error": str(error)})  # noqa: TRY400 - foreseen
                 continue
             admitted[Arrival(stored.sequence, stored.id)] = Admitted(stored=stored, event=event)
         return admitted

@@ -46,7 +46,7 @@ _GIVE_BACK_WAITING = (
 )
 _IS_ANY_DEAD = f"""
 SELECT EXISTS (SELECT 1 FROM replicas WHERE expires_at <= {_NOW}) OR EXISTS (
-    SELECT 1 FROM deliveries WHERE owner <> 0 AND owner NOT IN (SELECT number FROM replicas))"""  # noqa: S608
+    SELECT 1 FROM deliveries WHERE owner <> 0 AND owner NOT IN (SELECT number FROM replicas))"""  # noqa: S608 - constants only
 _BURY = f"DELETE FROM replicas WHERE expires_at <= {_NOW} RETURNING number"  # noqa: S608 - constants
 _RESCUE = """
 UPDATE deliveries SET owner = 0 WHERE owner <> 0 AND owner NOT IN (SELECT number FROM replicas) RETURNING event"""

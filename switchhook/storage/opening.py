@@ -39,9 +39,9 @@ async def open_database(
     by_owner = _by_owner(service, migrations, engine, include_outbox=include_outbox)
     if engine is Engine.POSTGRES:
         # Loaded when it is asked for: most installations have no PostgreSQL.
-        from switchhook.storage.postgres import open_postgres  # noqa: PLC0415
-        from switchhook.storage.postgres_connection import Access  # noqa: PLC0415
-        from switchhook.storage.postgres_schema import migrate_postgres  # noqa: PLC0415
+        from switchhook.storage.postgres import open_postgres  # noqa: PLC0415 - asyncpg only where used
+        from switchhook.storage.postgres_connection import Access  # noqa: PLC0415 - asyncpg only where used
+        from switchhook.storage.postgres_schema import migrate_postgres  # noqa: PLC0415 - asyncpg only where used
 
         access = Access(url, service, has_owner=not allow_replicas)
         await migrate_postgres(access, by_owner)
@@ -65,8 +65,8 @@ async def migrate_database(
     engine = _engine(url)
     by_owner = _by_owner(service, migrations, engine, include_outbox=include_outbox)
     if engine is Engine.POSTGRES:
-        from switchhook.storage.postgres_connection import Access  # noqa: PLC0415
-        from switchhook.storage.postgres_schema import migrate_postgres  # noqa: PLC0415
+        from switchhook.storage.postgres_connection import Access  # noqa: PLC0415 - asyncpg only where used
+        from switchhook.storage.postgres_schema import migrate_postgres  # noqa: PLC0415 - asyncpg only where used
 
         applied = await migrate_postgres(Access(url, service, has_owner=False), by_owner)
     else:

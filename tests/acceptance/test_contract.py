@@ -75,5 +75,5 @@ async def _listen(performance: Performance) -> None:
 
 def _length(sound: bytes) -> float:
     """Seconds, as a player sees them."""
-    mp3: Any = MP3(io.BytesIO(sound))  # type: ignore[no-untyped-call]
+    mp3: Any = MP3(io.BytesIO(sound))  # type: ignore[no-untyped-call]  # mutagen has no types
     return float(mp3.info.length)
