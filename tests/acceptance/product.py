@@ -124,9 +124,9 @@ class Product:
         async with aiohttp.ClientSession() as http, http.get(url) as response:
             return await response.text()
 
-    async def problems(self, name: str, service: str) -> dict[str, str]:
-        """What a service of a process complains of."""
-        _, body = await self.readiness(name)
+    async def problems(self, service: str) -> dict[str, str]:
+        """What a service complains of, whichever process it runs in."""
+        _, body = await self.readiness(service if service in self._names else EMBEDDED)
         return {check: str(sentence) for check, sentence in body["services"][service]["problems"].items()}
 
     def log(self, name: str | None = None) -> str:

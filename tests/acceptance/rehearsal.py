@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from simulator import Simulator, SimulatorOptions
 from simulator.numbering import DnKind
 from tests.acceptance.contract import Expected, call_of, matches, received, scenarios
-from tests.acceptance.product import EMBEDDED, Product
+from tests.acceptance.product import Product
 from tests.receiver import WebhookReceiver
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ async def rehearse(
         pbxs = [await stack.enter_async_context(_simulator(act)) for act in acts]
         tables = "".join(_tables(act, pbx, receiver) for act, pbx in zip(acts, pbxs, strict=True))
         product = await stack.enter_async_context(Product(folder, tables, split=split, database=database))
-        await _all_followed(product, split=split)
+        await _all_followed(product)
         plays = [pbx.play(_played(act)) for act, pbx in zip(acts, pbxs, strict=True)]
         disturbance = asyncio.create_task(disturb(product, pbxs)) if disturb else None
         for act, play in zip(acts, plays, strict=True):
@@ -162,10 +162,9 @@ def _is_link(segment: Segment) -> bool:
     return kinds == {DnKind.EXTENSION, DnKind.TRUNK}
 
 
-async def _all_followed(product: Product, *, split: bool) -> None:
-    name = "monitor" if split else EMBEDDED
+async def _all_followed(product: Product) -> None:
     async with asyncio.timeout(30):
-        while await product.problems(name, "monitor"):  # noqa: ASYNC110 - another process tells, when asked
+        while await product.problems("monitor"):  # noqa: ASYNC110 - another process tells, when asked
             await asyncio.sleep(0.05)
 
 

@@ -7,6 +7,7 @@ The last number is the link.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
@@ -94,7 +95,7 @@ class Scene:
     async def problems(self, service: str) -> dict[str, str]:
         """What a service complains of that concerns this PBX."""
         assert self.product is not None
-        problems = await self.product.problems(EMBEDDED, service)
+        problems = await self.product.problems(service)
         return {check: sentence for check, sentence in problems.items() if self.reality.name in check}
 
     async def followed(self) -> None:
@@ -132,9 +133,10 @@ class Scene:
 
 async def until(is_so: Callable[[], Awaitable[bool]]) -> None:
     """Waits for a fact that must be asked for."""
-    async with asyncio.timeout(_PATIENCE):
-        while not await is_so():  # noqa: ASYNC110 - another process tells, when asked
-            await asyncio.sleep(0.05)
+    deadline = time.monotonic() + _PATIENCE
+    while not await is_so():
+        assert time.monotonic() < deadline, "what was waited for did not come"
+        await asyncio.sleep(0.05)
 
 
 def requests(pbx: Simulator) -> int:

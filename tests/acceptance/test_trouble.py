@@ -62,7 +62,7 @@ async def test_a_pbx_that_cannot_be_followed_is_named_once_with_the_remedy(tmp_p
         for pbx in pbxs:
             pbx.play("incoming-direct", talk=1.0)
         await eventually(lambda: len(receiver.webhooks) >= len(RECORDED) * len(ports), 45)
-        assert await product.problems(EMBEDDED, "monitor") == {}
+        assert await product.problems("monitor") == {}
         _demand_one_line_each(product)
         no_licence.fault("drop-socket", seconds=ENDLESS)  # once a PBX was followed, the product stays ready
         await eventually(lambda: not no_licence.state()["sockets"])
@@ -166,10 +166,10 @@ async def test_an_endpoint_that_is_down_is_said_once_and_gets_everything_in_orde
         await receiver.stop()
         plays = [pbx.play("incoming-direct", extension=extension, talk=0.5) for extension in ("202", "117")]
         await eventually(lambda: len(_attempts(product, "connect")) >= 2 * 4, 30)
-        assert "check that it runs" in str(await product.problems(EMBEDDED, "dispatcher"))
+        assert "check that it runs" in str(await product.problems("dispatcher"))
         await receiver.start()
         await eventually(lambda: len(receiver.webhooks) == len(plays) * len(RECORDED), 30)
-        assert await product.problems(EMBEDDED, "dispatcher") == {}
+        assert await product.problems("dispatcher") == {}
     for play in plays:
         own = [one for one in receiver.webhooks if f"_{play.callid}-" in str(one.json["Id"])]
         assert [line(one) for one in own] == [one.replace("202", play.cast.extension) for one in RECORDED]
@@ -220,7 +220,7 @@ async def test_nothing_is_told_that_a_full_disk_did_not_take_and_all_of_it_later
             Reality(name="main", script=one_call, wanted=[*map(_told, (*first, "202", "117"))]), pbx, receiver
         )
         is_split = disk.process != EMBEDDED
-        product = await stack.enter_async_context(Product(tmp_path, scene.tables, split=is_split))
+        scene.product = product = await stack.enter_async_context(Product(tmp_path, scene.tables, split=is_split))
         await scene.followed()
         for extension in first:  # so that the databases' logs grow beyond the limit
             scene.play("incoming-direct", extension=extension, talk=0.5)
