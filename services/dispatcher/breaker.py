@@ -2,7 +2,8 @@
 
 Theory of operation. Closed, it counts attempts of the last five minutes in slices, so memory is bounded. Enough of them
 and too many failed: it opens and forgets the counts. Open, one probe at a time may go, each an interval after the one
-before; a probe that succeeds closes it. Attempts that were under way when it opened change nothing any more.
+before; a probe that succeeds closes it. Attempts that were under way when it opened change nothing any more. Where
+several dispatchers tell each other about an endpoint, what another one found out opens and closes it too.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class Breaker:
 
     def __init__(self, rules: BreakerRules = USUAL_RULES) -> None:
         self._rules = rules
+        self.probe_interval = rules.probe_interval
         self._slices: deque[_Slice] = deque()
         self._opened_at: datetime | None = None
         self._probe_at: datetime | None = None
@@ -85,6 +87,16 @@ class Breaker:
         self._slices.clear()
         self._opened_at, self._probe_at = now, now + self._rules.probe_interval
         return BreakerChange.OPENED
+
+    def open(self, at: datetime, *, probe_at: datetime) -> None:
+        """It is open since then, as another dispatcher found out, and the next probe may start then."""
+        self._slices.clear()
+        self._opened_at, self._probe_at = at, probe_at
+
+    def postpone_probe(self, until: datetime) -> None:
+        """Somebody else probes; ask again then."""
+        if self._opened_at is not None:
+            self._probe_at = until
 
     def reset(self) -> None:
         """Close it and forget what was counted: an operator knows better."""

@@ -4,7 +4,8 @@ Theory of operation. A replica has a number and a lease that it renews; a claim 
 all its claims live as long as its lease, and cost no renewals of their own. A lease that ran out is never renewed: its
 claims are given back by whoever sees it, and the replica, if it still lives, comes back under a new number. So the
 number is a fencing number: a settlement counts only where the row still has it. The database's clock alone is asked;
-a replica judges its own lease by the time that passed since it asked.
+a replica judges its own lease by the time that passed since it asked. Each renewal also tells how many replicas there
+are, by which limits that are meant for all of them are divided.
 """
 
 from __future__ import annotations
@@ -35,10 +36,13 @@ MARGIN = timedelta(seconds=1)
 # These are asked of PostgreSQL only.
 _NOW = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
 _LEASE = LEASE // timedelta(microseconds=1)
-_JOIN = f"INSERT INTO replicas (expires_at) VALUES ({_NOW} + {_LEASE}) RETURNING number"  # noqa: S608 - constants
+_LIVING = f"SELECT COUNT(*) FROM replicas AS living WHERE living.expires_at > {_NOW}"  # noqa: S608 - constants
+# A statement does not see the row that it adds.
+_JOIN = f"""
+INSERT INTO replicas (expires_at) VALUES ({_NOW} + {_LEASE}) RETURNING number, ({_LIVING}) + 1"""  # noqa: S608 - constants
 _RENEW = f"""
 UPDATE replicas SET expires_at = {_NOW} + {_LEASE} WHERE number = ? AND expires_at > {_NOW}
-RETURNING number"""  # noqa: S608 - constants
+RETURNING ({_LIVING})"""  # noqa: S608 - constants
 _LEAVE = "DELETE FROM replicas WHERE number = ?"
 _GIVE_BACK = "UPDATE deliveries SET owner = 0 WHERE owner = ? AND owner <> 0"
 _GIVE_BACK_WAITING = (
@@ -59,7 +63,10 @@ RETURNING event"""
 
 
 class Claims:
-    """One dispatcher's. `owner` is the number that its claims carry, 0 where the database is not shared."""
+    """One dispatcher's. `owner` is the number that its claims carry, 0 where the database is not shared.
+
+    `replicas` is how many dispatchers lived when it last asked, itself among them.
+    """
 
     def __init__(self, database: Database, *, rescued: Callable[[], None] = lambda: None) -> None:
         """`rescued` is called when a replica was found dead, after its claims were given back."""
@@ -68,13 +75,14 @@ class Claims:
         self._valid_until = 0.0
         self.is_shared = database.is_shared
         self.owner = 0
+        self.replicas = 1
 
     async def join(self) -> None:
         """Get a number. Raises `StorageError`."""
         if not self.is_shared:
             return
         asked_at = asyncio.get_running_loop().time()
-        [[(self.owner,)]] = await self._database.write([Statement(_JOIN)])
+        [[(self.owner, self.replicas)]] = await self._database.write([Statement(_JOIN)])
         self._extend(asked_at)
 
     async def leave(self) -> None:
@@ -128,6 +136,10 @@ class Claims:
             if head.event in claimed or head.owner == owner
         ]
 
+    def share_of(self, limit: int) -> int:
+        """How much of a limit that all dispatchers keep together is this one's; one at least, or nothing would go."""
+        return max(limit // self.replicas, 1)
+
     def leaves_some(self, heads: Sequence[Head], limit: int) -> bool:
         """True when `claim` would not ask for all of the heads."""
         return self.is_shared and sum(head.owner == 0 for head in heads) > limit
@@ -143,12 +155,19 @@ class Claims:
 
     async def _renew(self) -> None:
         asked_at = asyncio.get_running_loop().time()
-        if (await self._database.write([Statement(_RENEW, (self.owner,))]))[0]:
+        [renewed] = await self._database.write([Statement(_RENEW, (self.owner,))])
+        if renewed:
             self._extend(asked_at)
+            self._count(*renewed[0])
             return
         lost = self.owner
         await self.join()
         log.warning("replica.lease_lost", extra={"replica": lost, "goes_on_as": self.owner})
+
+    def _count(self, replicas: int) -> None:
+        if replicas != self.replicas:
+            log.info("replicas.counted", extra={"replicas": replicas, "before": self.replicas})
+        self.replicas = replicas
 
     async def _rescue(self) -> None:
         [(is_any_dead,)] = await self._database.read(_IS_ANY_DEAD)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from services.dispatcher.attempt import Connections
@@ -134,6 +135,7 @@ class Engine:
             claims=self._claims,
             deliver=delivering.take,
             gate=gate,
+            may_probe=partial(self.endpoints.claim_probe, endpoint.name),
             concurrency=endpoint.concurrency,
             clock=self._around.clock,
         )

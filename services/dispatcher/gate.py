@@ -33,6 +33,7 @@ class Gate:
 
     def __init__(self, *, rate_limit: float | None = None, rules: BreakerRules, now: datetime) -> None:
         self._breaker = Breaker(rules)
+        self._rate_limit = rate_limit
         self._limit = None if rate_limit is None else TokenBucket(rate_limit, now=now)
         self._paused_since: datetime | None = None
         self._reason = Reason.NONE
@@ -66,6 +67,24 @@ class Gate:
         """From when on a probe may start; None unless the state is `OPEN`."""
         return self._breaker.probe_at if self.state is EndpointState.OPEN else None
 
+    @property
+    def outage(self) -> datetime | None:
+        """When the breaker opened, also while the endpoint is paused; None while it is closed."""
+        return self._breaker.opened_at
+
+    @property
+    def probe_interval(self) -> timedelta:
+        """From one probe to the next."""
+        return self._breaker.probe_interval
+
+    def share(self, replicas: int, *, now: datetime) -> None:
+        """Keep the rate limit together with so many dispatchers, this one among them."""
+        if self._limit is None or self._rate_limit is None:
+            return
+        rate = self._rate_limit / replicas
+        if rate != self._limit.rate:
+            self._limit.change(rate, now=now)
+
     def wait(self, now: datetime) -> timedelta:
         """How long the rate limit holds back the next attempt."""
         return timedelta(0) if self._limit is None else self._limit.wait(now)
@@ -84,8 +103,10 @@ class Gate:
         succeeded = reason is Reason.NONE
         change = self._breaker.attempted(succeeded=succeeded, now=now, is_probe=is_probe)
         match change:
-            case BreakerChange.OPENED:
+            case BreakerChange.OPENED if self._paused_since is None:
                 self._reason = reason
+            case BreakerChange.OPENED:
+                pass
             case BreakerChange.CLOSED:
                 self._active_since, self._drain = now, Drain(now=now)
             case None if self._drain is not None and succeeded:
@@ -95,6 +116,21 @@ class Gate:
             case None:
                 pass
         return change
+
+    def open(self, reason: Reason, *, since: datetime, probe_at: datetime) -> None:
+        """Another dispatcher found out that the endpoint mostly fails."""
+        self._breaker.open(since, probe_at=probe_at)
+        if self._paused_since is None:
+            self._reason = reason
+
+    def postpone_probe(self, until: datetime) -> None:
+        """Another dispatcher probes."""
+        self._breaker.postpone_probe(until)
+
+    def close(self, *, now: datetime) -> None:
+        """Another dispatcher's probe arrived."""
+        self._breaker.reset()
+        self._active_since, self._drain = now, Drain(now=now)
 
     def drained(self) -> None:
         """There is no backlog any more."""

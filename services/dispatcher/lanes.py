@@ -60,17 +60,18 @@ class Lanes:
         claims: Claims,
         deliver: Callable[[Turn], Awaitable[Settled]],
         gate: Gate,
+        may_probe: Callable[[], Awaitable[bool]],
         concurrency: int,
         clock: Clock,
     ) -> None:
+        """`concurrency` is for all dispatchers together. `may_probe` is asked before each probe."""
         self._endpoint = endpoint
         self._pages = Pages(endpoint, deliveries, claims)
         self._claims = claims
         self._deliver = deliver
         self._gate = gate
-        self._concurrency = concurrency
-        # What waits here cannot be attempted by others.
-        self._page = min(PAGE, concurrency) if claims.is_shared else PAGE
+        self._may_probe = may_probe
+        self._most_at_once = concurrency
         self._clock = clock
         self._ready = Ready()
         self._taken: set[int] = set()
@@ -100,6 +101,15 @@ class Lanes:
         """A head that was just committed; it goes at once, or when its page is read."""
         if turn.head.event not in self._taken and not self._take(turn):
             self._fall_behind()
+
+    @property
+    def _concurrency(self) -> int:
+        return self._claims.share_of(self._most_at_once)
+
+    @property
+    def _page(self) -> int:
+        # What waits here cannot be attempted by others.
+        return min(PAGE, self._concurrency) if self._claims.is_shared else PAGE
 
     @property
     def has_room(self) -> bool:
@@ -133,6 +143,7 @@ class Lanes:
         while True:
             self._wake.clear()
             now = self._clock()
+            self._gate.share(self._claims.replicas, now=now)
             await self._follow_gate(now)
             if self._due_at is not None and self._due_at <= now:
                 self._is_behind, self._due_at = True, None
@@ -201,6 +212,10 @@ class Lanes:
             self._left_while_reading = None
         self._is_behind |= page.is_more
         self._expect(page.due_at)
+        if is_probe and page.turns and not await self._may_probe():
+            self._is_behind = True
+            await self._claims.give_back(self._endpoint, keep=self._taken)
+            return
         for turn in page.turns:
             if turn.head.event in self._taken or turn.head.event in left:
                 continue

@@ -14,6 +14,7 @@ import orjson
 
 from services.dispatcher.arrivals import CallKey
 from services.dispatcher.deliveries import Kind, add_delivery
+from services.dispatcher.endpoint_table import if_first
 from services.dispatcher.kept_events import StoredEvent, add_event
 from services.dispatcher.outcome import ADVICE_BY_REASON
 from services.dispatcher.stored_times import micros
@@ -48,6 +49,15 @@ class Cause:
     event: Event | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abandoned:
+    """A delivery that ends because its endpoint is not configured any more; `event` is the event's number."""
+
+    event: int
+    event_id: EventId
+    call: CallKey
+
+
 class OwnEvents:
     """Makes the statements that keep own events; none when there is nobody to tell."""
 
@@ -65,66 +75,98 @@ class OwnEvents:
         self, endpoint: str, state: EndpointState, reason: Reason, *, at: datetime, cause: Cause | None = None
     ) -> list[Statement]:
         """The endpoint takes nothing (`PAUSED`), or mostly fails (`OPEN`)."""
-        told: dict[str, object] = {
-            "state": state.value,
-            "reason": reason.value,
-            "advice": ADVICE_BY_REASON.get(reason, ""),
-        }
-        return self._of_endpoint(OwnType.PAUSED, endpoint, told, at=at, cause=cause)
+        return self._kept_for(endpoint, paused(endpoint, state, reason, at=at, cause=cause), at)
+
+    def opened(
+        self, endpoint: str, state: EndpointState, reason: Reason, *, at: datetime, cause: Cause
+    ) -> list[Statement]:
+        """As `paused`, if no other dispatcher was faster to find it out: `at` is when the outage began."""
+        told = self.paused(endpoint, state, reason, at=at, cause=cause)
+        return [if_first(told[0], endpoint, since=at), *told[1:]] if told else []
 
     def recovered(self, endpoint: str, *, since: datetime, at: datetime, cause: Cause | None = None) -> list[Statement]:
         """The endpoint is active again, after it was not since then."""
-        told = {
-            "state": "active",
-            "paused_at": since.isoformat(),
-            "outage_seconds": round((at - since).total_seconds()),
-        }
-        return self._of_endpoint(OwnType.RECOVERED, endpoint, told, at=at, cause=cause)
+        return self._kept_for(endpoint, recovered(endpoint, since=since, at=at, cause=cause), at)
 
     def dead(
         self, endpoint: str, reason: Reason, *, attempts: int, status: int | None, at: datetime, cause: Cause
     ) -> list[Statement]:
         """A delivery was given up."""
-        told = {
-            "reason": reason.value,
-            "advice": ADVICE_BY_REASON.get(reason, ""),
-            "attempts": attempts,
-            "status": status,
-            **_about(cause),
-        }
-        id_ = f"dead-{cause.head.event_id}-{endpoint}-{attempts}"
-        return self._statements(OwnType.DEAD, endpoint, told, at=at, id_=id_, call=id_, sequence=1)
+        told = dead(endpoint, reason, attempts=attempts, status=status, at=at, cause=cause)
+        return self._kept_for(endpoint, told, at)
 
-    def _of_endpoint(
-        self, type_: OwnType, endpoint: str, told: dict[str, object], *, at: datetime, cause: Cause | None
+    def abandoned(
+        self, endpoint: str, reason: Reason, given_up: Sequence[Abandoned], *, at: datetime
     ) -> list[Statement]:
-        moment = micros(at)
-        id_ = f"{type_.value.replace('.', '-')}-{endpoint}-{moment}"
-        told |= {} if cause is None else _about(cause)
-        return self._statements(type_, endpoint, told, at=at, id_=id_, call=f"endpoint/{endpoint}", sequence=moment)
+        """All of these deliveries of one endpoint were given up; there is at least one."""
+        return self._kept_for(endpoint, abandoned(endpoint, reason, given_up, at=at), at)
 
-    def _statements(
-        self,
-        type_: OwnType,
-        endpoint: str,
-        told: dict[str, object],
-        *,
-        at: datetime,
-        id_: str,
-        call: str,
-        sequence: int,
-    ) -> list[Statement]:
+    def _kept_for(self, endpoint: str, told: StoredEvent, at: datetime) -> list[Statement]:
         if self._operator is None or self._operator == endpoint:
             return []
-        data = {"endpoint": endpoint, **told}
-        stored = StoredEvent(
-            id=EventId(id_),
-            call=CallKey(f"own/{call}"),
-            sequence=sequence,
-            payload=orjson.dumps({"type": type_.value, "timestamp": at.isoformat(), "data": data}),
-            kind=Kind.OWN,
-        )
-        return [add_event(stored, accepted_at=at), add_delivery(stored.id, self._operator, now=at)]
+        return [add_event(told, accepted_at=at), add_delivery(told.id, self._operator, now=at)]
+
+
+def paused(
+    endpoint: str, state: EndpointState, reason: Reason, *, at: datetime, cause: Cause | None = None
+) -> StoredEvent:
+    """`endpoint.paused`."""
+    told: dict[str, object] = {
+        "state": state.value,
+        "reason": reason.value,
+        "advice": ADVICE_BY_REASON.get(reason, ""),
+    }
+    return _of_endpoint(OwnType.PAUSED, endpoint, told, at=at, cause=cause)
+
+
+def recovered(endpoint: str, *, since: datetime, at: datetime, cause: Cause | None = None) -> StoredEvent:
+    """`endpoint.recovered`."""
+    outage = round((at - since).total_seconds())
+    told: dict[str, object] = {"state": "active", "paused_at": since.isoformat(), "outage_seconds": outage}
+    return _of_endpoint(OwnType.RECOVERED, endpoint, told, at=at, cause=cause)
+
+
+def dead(
+    endpoint: str, reason: Reason, *, attempts: int, status: int | None, at: datetime, cause: Cause
+) -> StoredEvent:
+    """`delivery.dead` of one delivery."""
+    about = {"attempts": attempts, "status": status, "deliveries": 1, **_about(cause)}
+    id_ = f"dead-{cause.head.event_id}-{endpoint}-{attempts}"
+    return _dead(endpoint, reason, about, id_=id_, at=at)
+
+
+def abandoned(endpoint: str, reason: Reason, given_up: Sequence[Abandoned], *, at: datetime) -> StoredEvent:
+    """`delivery.dead` of several deliveries at once, of one or more calls."""
+    calls = dict.fromkeys(each.call for each in given_up)
+    about: dict[str, object] = {
+        "deliveries": len(given_up),
+        "calls": [{"pbx": pbx, "call_id": call_id} for pbx, _, call_id in (call.partition("/") for call in calls)],
+    }
+    return _dead(endpoint, reason, about, id_=f"dead-{given_up[0].event_id}-{endpoint}-{reason.value}", at=at)
+
+
+def _dead(endpoint: str, reason: Reason, about: dict[str, object], *, id_: str, at: datetime) -> StoredEvent:
+    told = {"reason": reason.value, "advice": ADVICE_BY_REASON.get(reason, ""), **about}
+    return _own(OwnType.DEAD, {"endpoint": endpoint, **told}, id_=id_, call=id_, sequence=1, at=at)
+
+
+def _of_endpoint(
+    type_: OwnType, endpoint: str, told: dict[str, object], *, at: datetime, cause: Cause | None
+) -> StoredEvent:
+    moment = micros(at)
+    about = {"endpoint": endpoint, **told} | ({} if cause is None else _about(cause))
+    id_ = f"{type_.value.replace('.', '-')}-{endpoint}-{moment}"
+    return _own(type_, about, id_=id_, call=f"endpoint/{endpoint}", sequence=moment, at=at)
+
+
+def _own(type_: OwnType, about: dict[str, object], *, id_: str, call: str, sequence: int, at: datetime) -> StoredEvent:
+    return StoredEvent(
+        id=EventId(id_),
+        call=CallKey(f"own/{call}"),
+        sequence=sequence,
+        payload=orjson.dumps({"type": type_.value, "timestamp": at.isoformat(), "data": about}),
+        kind=Kind.OWN,
+    )
 
 
 def _about(cause: Cause) -> dict[str, object]:

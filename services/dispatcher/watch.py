@@ -41,23 +41,27 @@ class Watch:
         self._own_events = own_events
         self._health = health
         self._availability = Availability()
+        self._owed: list[Statement] = []
 
     def attempted(self, attempt: Attempt, cause: Cause, *, now: datetime, is_probe: bool) -> list[Statement]:
-        """An attempt was made; what is to be told of it."""
+        """An attempt was made; what is to be told of it. Nothing may be awaited between this and `consequences`."""
         if attempt.reason is Reason.FORBIDDEN_ADDRESS:
             self._note_availability(attempt, now)  # no fault of the endpoint, but the operator has to know
         self._note_availability(attempt, now)
         if attempt.outcome is OutcomeKind.PAUSED or attempt.reason in NO_FAULT_OF_THE_ENDPOINT:
             return []
-        since = self.gate.since
+        since, outage = self.gate.since, self.gate.outage
         change = self.gate.attempted(attempt.reason, started_at=attempt.started_at, now=now, is_probe=is_probe)
         match change:
             case BreakerChange.OPENED:
                 facts = {"endpoint": self._endpoint, "reason": attempt.reason.value}
                 log.warning("endpoint.parked", extra=facts)
-                return self._own_events.paused(self._endpoint, EndpointState.OPEN, attempt.reason, at=now, cause=cause)
+                self._owed = self._endpoints.opened(self._endpoint)
+                tell = self._own_events.opened if self._owed else self._own_events.paused
+                return tell(self._endpoint, EndpointState.OPEN, attempt.reason, at=now, cause=cause)
             case BreakerChange.CLOSED:
                 log.info("endpoint.recovered", extra={"endpoint": self._endpoint})
+                self._owed = self._endpoints.closed(self._endpoint, since=outage)
                 return self._own_events.recovered(self._endpoint, since=since, at=now, cause=cause)
             case None:
                 return []
@@ -65,18 +69,18 @@ class Watch:
     def consequences(
         self, follows: Consequence, last: Attempt, cause: Cause, *, now: datetime
     ) -> tuple[list[Statement], list[Statement]]:
-        """What makes a pause durable, and what is to be told; a pause begins at once."""
-        pausing: list[Statement] = []
+        """What makes a pause or an outage durable, and what is to be told; a pause begins at once."""
+        durable, self._owed = self._owed, []
         told: list[Statement] = []
         if follows.pause is not Reason.NONE and self.gate.state is not EndpointState.PAUSED:
-            pausing = self._endpoints.pausing(self._endpoint, follows.pause, at=now)
+            durable += self._endpoints.pausing(self._endpoint, follows.pause, at=now)
             told += self._own_events.paused(self._endpoint, EndpointState.PAUSED, follows.pause, at=now, cause=cause)
             self._endpoints.shut(self._endpoint, follows.pause, since=now)
         if follows.status is Status.DEAD and cause.head.kind is Kind.CALL:
             told += self._own_events.dead(
                 self._endpoint, follows.reason, attempts=last.number, status=last.status, at=now, cause=cause
             )
-        return pausing, told
+        return durable, told
 
     def committed(self, told: Sequence[Statement]) -> None:
         """What was to be told is in the table."""

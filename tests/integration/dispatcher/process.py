@@ -1,4 +1,4 @@
-"""A dispatcher in a process of its own, which a test may kill.
+"""A dispatcher with one endpoint in a process of its own, which a test may kill.
 
 Run as a module it reads a configuration from its arguments, prints the address it listens on, and writes its log to
 standard error, one JSON object a line.
@@ -11,11 +11,13 @@ import contextlib
 import logging
 import os
 import sys
+from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
 import orjson
 from prometheus_client import CollectorRegistry
 
+from services.dispatcher.breaker import BreakerRules
 from services.dispatcher.service import Dispatcher
 from switchhook.runtime.health import Health
 from switchhook.telemetry.logs import configure_logging
@@ -23,6 +25,7 @@ from tests.deadline import eventually
 from tests.integration.dispatcher.harness import endpoint, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from types import TracebackType
     from typing import Any
@@ -31,8 +34,25 @@ if TYPE_CHECKING:
 class DispatcherProcess:
     """An async context manager; the process is killed at its end if it still runs."""
 
-    def __init__(self, data_dir: Path, *, url: str, database: str = "sqlite:", **dispatcher: Any) -> None:
-        given = {"data_dir": str(data_dir), "url": url, "database": database, "dispatcher": dispatcher}
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        url: str,
+        database: str = "sqlite:",
+        keys: Mapping[str, Any] | None = None,
+        probe_interval: float = 30.0,
+        **dispatcher: Any,
+    ) -> None:
+        """`keys` are more of the endpoint's, `dispatcher` more of `[dispatcher]`; `probe_interval` is in seconds."""
+        given = {
+            "data_dir": str(data_dir),
+            "url": url,
+            "database": database,
+            "keys": keys or {},
+            "probe_interval": probe_interval,
+            "dispatcher": dispatcher,
+        }
         self._arguments = orjson.dumps(given).decode()
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -88,10 +108,14 @@ class DispatcherProcess:
 async def _main() -> None:
     given = orjson.loads(sys.argv[1])
     configuration = settings(
-        given["data_dir"], endpoint(given["url"]), database=given["database"], **given["dispatcher"]
+        given["data_dir"],
+        endpoint(given["url"], **given["keys"]),
+        database=given["database"],
+        **given["dispatcher"],
     )
     health = Health()
-    dispatcher = Dispatcher.from_settings(configuration, registry=CollectorRegistry())
+    rules = BreakerRules(probe_interval=timedelta(seconds=given["probe_interval"]))
+    dispatcher = Dispatcher.from_settings(configuration, registry=CollectorRegistry(), breaker_rules=rules)
     async with asyncio.TaskGroup() as group:
         group.create_task(dispatcher.run(health.service("dispatcher")))
         await eventually(lambda: health.report()["dispatcher"].ready, within=30)

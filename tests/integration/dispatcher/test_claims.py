@@ -112,6 +112,23 @@ async def test_a_head_is_one_replicas_until_it_is_settled(join: Join) -> None:
 
 
 @postgres
+async def test_limits_are_shared_by_those_who_live(join: Join) -> None:
+    one = await join()
+    assert (one.claims.replicas, one.claims.share_of(64)) == (1, 64)
+    two, three = await join(), await join()
+    for replica in (one, two, three):
+        await replica.claims._renew()
+    assert [replica.claims.replicas for replica in (one, two, three)] == [3, 3, 3]
+    assert [one.claims.share_of(limit) for limit in (64, 5, 1)] == [21, 1, 1]
+
+    await two.claims.leave()
+    three_number = (three.claims.owner,)
+    await one.database.write([Statement("UPDATE replicas SET expires_at = 0 WHERE number = ?", three_number)])
+    await one.claims._renew()
+    assert one.claims.replicas == 1
+
+
+@postgres
 async def test_no_more_is_claimed_than_is_asked_for(join: Join) -> None:
     one, other = await join(), await join()
     await keep(one.deliveries, *(stored(1, CallKey(f"main/260307120000_{number}")) for number in range(5)))

@@ -142,7 +142,7 @@ async def test_a_backlog_is_shared(tmp_path: Path, database_url: str) -> None:
         receiver = await stack.enter_async_context(WebhookReceiver(rule=lambda _: Answer(delay=0.2)))
         running = [
             await stack.enter_async_context(process)
-            for process in replicas(tmp_path, 2, url=receiver.url, database=database_url, concurrency=8)
+            for process in replicas(tmp_path, 2, url=receiver.url, database=database_url)
         ]
         await surely_published(running[0].address, events)
         await eventually(lambda: len(set(receiver.ids)) == len(events), 40, "not everything came")

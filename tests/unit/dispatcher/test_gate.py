@@ -67,3 +67,32 @@ def test_the_rate_limit_holds_back() -> None:
     assert gate.wait(NOON) > timedelta(milliseconds=499)
     assert gate.wait(NOON + timedelta(seconds=1)) == timedelta(0)
     assert Gate(rules=RULES, now=NOON).wait(NOON) == timedelta(0)
+
+
+def test_a_rate_limit_is_kept_together_with_others() -> None:
+    gate = Gate(rate_limit=2, rules=RULES, now=NOON)
+    gate.share(4, now=NOON)
+    gate.started(now=NOON)
+    assert gate.wait(NOON) > timedelta(milliseconds=1_999)
+    gate.share(1, now=NOON)
+    assert gate.wait(NOON) < timedelta(milliseconds=501)
+
+
+def test_what_another_dispatcher_found_out_opens_and_closes_it() -> None:
+    gate = Gate(rules=RULES, now=NOON)
+    gate.open(Reason.TIMEOUT, since=NOON, probe_at=LATER)
+    assert (gate.state, gate.reason, gate.since, gate.probe_at) == (EndpointState.OPEN, Reason.TIMEOUT, NOON, LATER)
+    gate.postpone_probe(LATER + timedelta(seconds=1))
+    assert gate.probe_at == LATER + timedelta(seconds=1)
+    gate.close(now=LATER)
+
+    assert summary(gate) == (EndpointState.ACTIVE, Reason.NONE, False)
+    assert gate.drain is not None
+
+
+def test_a_pause_is_stronger_than_what_another_dispatcher_found_out() -> None:
+    gate = Gate(rules=RULES, now=NOON)
+    gate.pause(Reason.OPERATOR, since=NOON)
+    gate.open(Reason.TIMEOUT, since=LATER, probe_at=LATER)
+
+    assert summary(gate) == (EndpointState.PAUSED, Reason.OPERATOR, False)
