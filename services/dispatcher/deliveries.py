@@ -103,11 +103,6 @@ WHERE status || '' = 'pending' AND due_at IS NOT NULL AND (event, endpoint) IN (
       AND reason IN ('timeout', 'connect', 'dns', 'tls', 'disconnected', 'proxy') LIMIT ?)
 RETURNING event"""
 
-ABANDON = """
-UPDATE deliveries SET status = 'dead', due_at = NULL, owner = 0, reason = ?, settled_at = ?
-WHERE (event, endpoint) IN (SELECT event, endpoint FROM deliveries WHERE endpoint = ? AND status = 'pending' LIMIT ?)
-RETURNING event"""
-
 
 class Status(StrEnum):
     """Of a delivery. `PENDING` becomes one of the others, once; until it is replayed."""
@@ -238,11 +233,6 @@ class Deliveries:
         """Make heads due that wait for a later attempt because nobody answered; at most `limit`, and how many."""
         at = micros(now)
         return len((await self._database.write([Statement(RECALL, (at, endpoint, at, limit))]))[0])
-
-    async def abandon(self, endpoint: str, *, reason: Reason, at: datetime, limit: int) -> int:
-        """Make at most `limit` pending deliveries of the endpoint dead; how many there were."""
-        statement = Statement(ABANDON, (reason.value, micros(at), endpoint, limit))
-        return len((await self._database.write([statement]))[0])
 
 
 def add_delivery(

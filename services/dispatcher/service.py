@@ -7,12 +7,12 @@ then the attempts under way finish, then the table is closed.
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from contextlib import AsyncExitStack
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from services.dispatcher.abandonment import Abandonment
 from services.dispatcher.addresses import file_addresses
 from services.dispatcher.admission import Admission
 from services.dispatcher.api import DispatcherApi
@@ -27,7 +27,7 @@ from services.dispatcher.janitor import Janitor
 from services.dispatcher.kept_events import KeptEvents
 from services.dispatcher.lane_repair import LaneRepair
 from services.dispatcher.metrics import DispatcherMetrics
-from services.dispatcher.outcome import ADVICE_BY_REASON, Reason
+from services.dispatcher.own_events import OwnEvents
 from services.dispatcher.rehearsal import demand_good_templates
 from switchhook.rpc.server import serve_publish
 from switchhook.runtime.clock import Clock, utc_now
@@ -46,10 +46,7 @@ if TYPE_CHECKING:
     from switchhook.settings import Settings
     from switchhook.storage.database import Database
 
-log = logging.getLogger(__name__)
-
 NAME = "dispatcher"
-ABANDONED_AT_ONCE = 500
 
 
 class Dispatcher:
@@ -131,6 +128,7 @@ class Dispatcher:
             await claims.join()
             stack.push_async_callback(claims.leave)
             events, deliveries = KeptEvents(database), Deliveries(database, doubt=repair.doubt)
+            await self._give_up_the_removed(database, deliveries)
             await self._take_over(events, deliveries)
             engine = await stack.enter_async_context(self._engine(database, claims, deliveries, health))
             intake = Intake(
@@ -180,18 +178,17 @@ class Dispatcher:
             surroundings=surroundings,
         )
 
+    async def _give_up_the_removed(self, database: Database, deliveries: Deliveries) -> None:
+        """Nobody is configured any more for what waits for them."""
+        own_events = OwnEvents(self._settings.operator_endpoint, kept=lambda _endpoint, _count: None)
+        abandonment = Abandonment(database, own_events=own_events, clock=self._clock)
+        for endpoint in await deliveries.pending():
+            if endpoint not in self._metrics.by_endpoint:
+                await abandonment.run(endpoint)
+
     async def _take_over(self, events: KeptEvents, deliveries: Deliveries) -> None:
-        """Count what waits, and give up what nobody is configured for any more."""
+        """Count what waits."""
         for endpoint, count in (await deliveries.pending()).items():
             if endpoint in self._metrics.by_endpoint:
                 self._metrics.of(endpoint).pending.set(count)
-            else:
-                await self._abandon(deliveries, endpoint)
         self._metrics.held.set(await events.held_count())
-
-    async def _abandon(self, deliveries: Deliveries, endpoint: str) -> None:
-        reason, count = Reason.ENDPOINT_REMOVED, 0
-        while given_up := await deliveries.abandon(endpoint, reason=reason, at=self._clock(), limit=ABANDONED_AT_ONCE):
-            count += given_up
-        facts = {"endpoint": endpoint, "deliveries": count, "advice": ADVICE_BY_REASON[reason]}
-        log.warning("deliveries.abandoned", extra=facts)

@@ -177,14 +177,6 @@ async def test_the_oldest_due_head_tells_since_when_it_is_due(deliveries: Delive
     assert await deliveries.oldest_due_at("other") is None
 
 
-async def test_abandoning_makes_everything_dead_in_portions(deliveries: Deliveries) -> None:
-    await keep(deliveries, *(stored(sequence) for sequence in range(1, 6)))
-    portions = [await deliveries.abandon("crm", reason=Reason.ENDPOINT_REMOVED, at=NOW, limit=2) for _ in range(4)]
-
-    assert portions == [2, 2, 1, 0]
-    assert await deliveries.pending() == {}
-
-
 async def test_the_purge_passes_by_what_is_pending_held_or_finished_lately(
     deliveries: Deliveries, events: KeptEvents
 ) -> None:
