@@ -57,14 +57,14 @@ def run(context: typer.Context, services: Services = None, config: ConfigOption 
 def check(context: typer.Context, config: ConfigOption = None) -> None:
     """Print the configuration, or what is wrong with it."""
     from services.dispatcher.access import access_risks, demand_usable_files
-    from services.dispatcher.rehearsal import demand_good_templates
+    from services.dispatcher.rehearsal import demand_good_templates, own_event_risks
 
     settings = load(context, config)
     demand_usable_files(settings)
     demand_good_templates(settings)
     sys.stdout.write(masked(settings))
     sys.stdout.flush()
-    complain([f"warning: {risk}" for risk in (*risks(settings), *access_risks(settings))])
+    complain([f"warning: {risk}" for risk in (*risks(settings), *access_risks(settings), *own_event_risks(settings))])
 
 
 @app.command()

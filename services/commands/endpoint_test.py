@@ -1,7 +1,8 @@
 """`switchhook endpoints test`: sends an endpoint a sample of every event that it gets, and says what it made of each.
 
-The requests are made, signed and sent exactly as the dispatcher does it, but once, and nothing of them is kept. They
-carry the header `webhook-test`, so that a receiver can tell them from calls.
+The operator's endpoint gets samples of own events, too. The requests are made, signed and sent exactly as the
+dispatcher does it, but once, and nothing of them is kept. They carry the header `webhook-test`, so that a receiver can
+tell them from calls.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from services.dispatcher.attempt import Connections
 from services.dispatcher.endpoints import Endpoint, gets
 from services.dispatcher.formats import TemplateError, render
 from services.dispatcher.outcome import ADVICE_BY_REASON, Delivered, Failure, Reason, Response, classify, reason_of
+from services.dispatcher.own_events import OwnType, own_request
+from services.dispatcher.own_samples import sample_own_events
 from services.dispatcher.samples import PBX, sample_events
 from switchhook.errors import ConfigError
 from switchhook.runtime.clock import utc_now
@@ -27,7 +30,7 @@ from switchhook.settings.problems import unknown
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from services.dispatcher.formats import FileAddress
+    from services.dispatcher.formats import FileAddress, HttpRequest
     from switchhook.events import Event, EventType
     from switchhook.runtime.clock import Clock
     from switchhook.settings import EndpointSettings, Settings
@@ -40,7 +43,7 @@ AGO = timedelta(minutes=5)  # when the sample call began: all of it has happened
 class Trial:
     """One sample event and what came of it; `duration` is that of the whole attempt."""
 
-    type: EventType
+    type: EventType | OwnType
     result: Response | Failure
     duration: timedelta
 
@@ -78,13 +81,19 @@ async def _print_trials(settings: Settings, entry: EndpointSettings, clock: Cloc
 async def _trials(settings: Settings, entry: EndpointSettings, clock: Clock) -> AsyncIterator[Trial]:
     endpoint = Endpoint.from_settings(entry, settings.dispatcher)
     pbx = next(iter((*entry.pbx, *(each.name for each in settings.pbx))), PBX)
-    links = sample_addresses(settings)
+    links, arrived_at = sample_addresses(settings), clock() - AGO
     async with Connections(endpoint, connect_timeout=settings.dispatcher.connect_timeout, limit=1) as connections:
-        for event in sample_events(pbx=pbx, at=clock() - AGO):
+        for event in sample_events(pbx=pbx, at=arrived_at):
             if gets(endpoint, event.type):
                 started_at = clock()
                 result = await _attempt(connections, event, endpoint, links=links, clock=clock)
                 yield Trial(type=event.type, result=result, duration=clock() - started_at)
+        is_operators = entry.name == settings.dispatcher.operator_endpoint
+        for kind, own in sample_own_events(pbx=pbx, at=arrived_at) if is_operators else ():
+            started_at = clock()
+            request = _marked(own_request(own.payload, endpoint))
+            result = await connections.attempt(request, event_id=own.id, now=started_at)
+            yield Trial(type=kind, result=result, duration=clock() - started_at)
 
 
 async def _attempt(
@@ -94,8 +103,11 @@ async def _attempt(
         request = render(event, endpoint, links)
     except TemplateError as error:
         return Failure(reason=Reason.TEMPLATE, detail=str(error))
-    marked = replace(request, headers={**request.headers, **MARK})
-    return await connections.attempt(marked, event_id=event.id, now=clock())
+    return await connections.attempt(_marked(request), event_id=event.id, now=clock())
+
+
+def _marked(request: HttpRequest) -> HttpRequest:
+    return replace(request, headers={**request.headers, **MARK})
 
 
 def _entry(settings: Settings, name: str) -> EndpointSettings:

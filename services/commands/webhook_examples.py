@@ -9,6 +9,7 @@ import orjson
 
 from services.dispatcher.endpoints import OLD_TYPES, ContentMode, Endpoint, Format
 from services.dispatcher.formats import HttpRequest, render
+from services.dispatcher.own_samples import sample_own_events
 from services.dispatcher.samples import sample_events
 from services.dispatcher.signing import signature_headers, signing_key
 from switchhook.events import EventType
@@ -38,7 +39,8 @@ def document_with_examples(document: str) -> str:
 
 def webhook_examples() -> str:
     """An example of every event in every format, as Markdown."""
-    return "\n".join([*_standard(), *_cloudevents(), *_old_formats(), *_signed_request()]).rstrip() + "\n"
+    parts = [*_standard(), *_cloudevents(), *_old_formats(), *_own_events(), *_signed_request()]
+    return "\n".join(parts).rstrip() + "\n"
 
 
 def laid_out(value: object, *, indent: int = 0) -> str:
@@ -88,6 +90,13 @@ def _old_formats() -> Iterator[str]:
     known = [kind for kind in EventType if kind in OLD_TYPES]
     yield from _block("json", "\n".join((_request(kind, Format.POST).body or b"").decode() for kind in known))
     yield from _block("http", "\n".join(_request_line(_request(kind, Format.GET)) for kind in known))
+
+
+def _own_events() -> Iterator[str]:
+    yield "### What operators are told\n"
+    yield "The last one tells of everything that waited for an endpoint which was removed from the configuration.\n"
+    for _, own in sample_own_events():
+        yield from _block("json", laid_out(orjson.loads(own.payload)))
 
 
 def _signed_request() -> Iterator[str]:

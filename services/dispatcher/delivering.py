@@ -17,11 +17,11 @@ from services.dispatcher.consequence import Consequence, consequence, deserves_s
 from services.dispatcher.deliveries import Kind, Settlement, Status
 from services.dispatcher.endpoints import CLASS_BY_TYPE
 from services.dispatcher.faults import redacted
-from services.dispatcher.formats import HttpRequest, TemplateError, render
+from services.dispatcher.formats import TemplateError, render
 from services.dispatcher.gate import EndpointState
 from services.dispatcher.lanes import Settled
 from services.dispatcher.outcome import Failure, Reason, Response, classify, kind_of, reason_of
-from services.dispatcher.own_events import Cause
+from services.dispatcher.own_events import Cause, own_request
 from services.dispatcher.ready import Rank
 from switchhook.errors import CodecError, StorageError
 from switchhook.rpc.codec import decode
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from services.dispatcher.attempt import Connections
     from services.dispatcher.deliveries import Deliveries, Head
     from services.dispatcher.endpoints import Endpoint
-    from services.dispatcher.formats import FileAddress
+    from services.dispatcher.formats import FileAddress, HttpRequest
     from services.dispatcher.metrics import EndpointMetrics
     from services.dispatcher.outcome import Outcome
     from services.dispatcher.ready import Turn
@@ -149,7 +149,7 @@ class Delivering:
         try:
             if head.kind is Kind.OWN:
                 return None, await self._connections.attempt(
-                    _marked(_own_request(head, self._endpoint), head), event_id=head.event_id, now=now
+                    _marked(own_request(head.payload, self._endpoint), head), event_id=head.event_id, now=now
                 )
             if event is None:
                 event = decode(head.payload)
@@ -229,12 +229,6 @@ class Delivering:
             "next_attempt_at": None if due_at is None else due_at.isoformat(timespec="seconds"),
         }
         log.log(level, "delivery.attempted", extra=facts)
-
-
-def _own_request(head: Head, endpoint: Endpoint) -> HttpRequest:
-    """Own events have a body of their own, whatever the endpoint's format."""
-    headers = {"content-type": "application/json"}
-    return HttpRequest(method="POST", url=endpoint.url, headers=headers, body=head.payload)
 
 
 def _marked(request: HttpRequest, head: Head) -> HttpRequest:

@@ -15,6 +15,8 @@ import orjson
 from services.dispatcher.arrivals import CallKey
 from services.dispatcher.deliveries import Kind, add_delivery
 from services.dispatcher.endpoint_table import if_first
+from services.dispatcher.formats.data import timestamp
+from services.dispatcher.formats.request import HttpRequest
 from services.dispatcher.kept_events import StoredEvent, add_event
 from services.dispatcher.outcome import ADVICE_BY_REASON
 from services.dispatcher.stored_times import micros
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from services.dispatcher.deliveries import Head
+    from services.dispatcher.endpoints import Endpoint
     from services.dispatcher.gate import EndpointState
     from services.dispatcher.outcome import Reason
     from switchhook.events import Event
@@ -107,6 +110,11 @@ class OwnEvents:
         return [add_event(told, accepted_at=at), add_delivery(told.id, self._operator, now=at)]
 
 
+def own_request(body: bytes, endpoint: Endpoint) -> HttpRequest:
+    """What tells the endpoint an own event: it has a body of its own, whatever the endpoint's format."""
+    return HttpRequest(method="POST", url=endpoint.url, headers={"content-type": "application/json"}, body=body)
+
+
 def paused(
     endpoint: str, state: EndpointState, reason: Reason, *, at: datetime, cause: Cause | None = None
 ) -> StoredEvent:
@@ -122,7 +130,7 @@ def paused(
 def recovered(endpoint: str, *, since: datetime, at: datetime, cause: Cause | None = None) -> StoredEvent:
     """`endpoint.recovered`."""
     outage = round((at - since).total_seconds())
-    told: dict[str, object] = {"state": "active", "paused_at": since.isoformat(), "outage_seconds": outage}
+    told: dict[str, object] = {"state": "active", "paused_at": timestamp(since), "outage_seconds": outage}
     return _of_endpoint(OwnType.RECOVERED, endpoint, told, at=at, cause=cause)
 
 
@@ -164,7 +172,7 @@ def _own(type_: OwnType, about: dict[str, object], *, id_: str, call: str, seque
         id=EventId(id_),
         call=CallKey(f"own/{call}"),
         sequence=sequence,
-        payload=orjson.dumps({"type": type_.value, "timestamp": at.isoformat(), "data": about}),
+        payload=orjson.dumps({"type": type_.value, "timestamp": timestamp(at), "data": about}),
         kind=Kind.OWN,
     )
 
@@ -175,7 +183,7 @@ def _about(cause: Cause) -> dict[str, object]:
     return {
         "event_id": cause.head.event_id,
         "event_type": None if event is None else event.type.value,
-        "occurred_at": None if event is None else event.occurred_at.isoformat(),
+        "occurred_at": None if event is None else timestamp(event.occurred_at),
         "pbx": pbx,
         "call_id": call_id,
         "sequence": cause.head.sequence,

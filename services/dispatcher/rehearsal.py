@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from services.dispatcher.endpoints import Endpoint, gets
+from services.dispatcher.endpoints import Endpoint, Format, gets
 from services.dispatcher.formats import TemplateError, render
+from services.dispatcher.own_events import OwnType
 from services.dispatcher.samples import awkward_events, sample_events
 from switchhook.errors import ConfigError
 
@@ -36,6 +37,14 @@ def demand_good_templates(settings: Settings) -> None:
     ]
     if problems:
         raise ConfigError(problems)
+
+
+def own_event_risks(settings: Settings) -> Iterator[str]:
+    """A sentence when the operator's endpoint expects something else than what own events look like."""
+    for entry in settings.endpoint:
+        if entry.name == settings.dispatcher.operator_endpoint and Format(entry.format) is not Format.STANDARD:
+            what = f'{", ".join(OwnType)} as JSON ({{"type", "timestamp", "data"}})'
+            yield f"endpoint {entry.name}: is told {what}, not in its format {entry.format}"
 
 
 def _problems_of(endpoint: Endpoint, path: str) -> Iterator[str]:

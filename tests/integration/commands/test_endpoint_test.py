@@ -71,6 +71,22 @@ async def test_an_endpoint_gets_a_signed_sample_of_every_event(tmp_path: Path, f
         assert webhook.id.startswith("office-")
 
 
+async def test_the_operators_endpoint_gets_samples_of_own_events_too(tmp_path: Path) -> None:
+    async with WebhookReceiver() as receiver:
+        configure(tmp_path, receiver.url, "get", more='[dispatcher]\noperator_endpoint = "crm"')
+        answer = await tried(tmp_path)
+        said = await asyncio.to_thread(switchhook, tmp_path, "check")
+
+    own = ["endpoint.paused", "endpoint.recovered", "delivery.dead", "delivery.dead"]
+    assert [line[0] for line in lines(answer)][-4:] == own
+    assert (answer.code, {line[1] for line in lines(answer)}) == (0, {"accepted"})
+    assert [webhook.json["type"] for webhook in receiver.webhooks[-4:]] == own
+    for webhook in receiver.webhooks[-4:]:
+        Verifier(SECRET).verify(webhook.body, dict(webhook.headers), json_parse=False)
+        assert (webhook.method, webhook.headers["webhook-test"]) == ("POST", "true")
+    assert "endpoint crm: is told endpoint.paused, endpoint.recovered, delivery.dead as JSON" in said.err
+
+
 async def test_nothing_is_kept_of_a_test(tmp_path: Path) -> None:
     async with WebhookReceiver() as receiver:
         configure(tmp_path, receiver.url)
