@@ -14,7 +14,7 @@ from services.commands import demo as demonstration
 from services.commands.configuration import FAILED, MISUSED, ConfigOption, complain, load
 from services.commands.deliveries import deliveries
 from services.commands.endpoints import list_endpoints, pause, resume
-from services.commands.import_ini import converted_configuration, read_old_settings
+from services.commands.import_ini import converted_configuration, notes_about_names, read_old_settings
 from services.commands.migrate import migrate as migrate_databases
 from services.commands.process import run_process
 from services.registry import ServiceName
@@ -99,7 +99,8 @@ def import_ini(
 ) -> None:
     """Convert an old plug-in's settings."""
     try:
-        text, warnings = converted_configuration([read_old_settings(file) for file in files])
+        old = [read_old_settings(file) for file in files]
+        text, warnings = converted_configuration(old)
         if output is None:
             sys.stdout.write(text)
         else:
@@ -111,7 +112,7 @@ def import_ini(
     except OSError as error:
         complain([f"{error.filename}: {error.strerror}"])
         raise typer.Exit(FAILED) from error
-    complain(warnings)
+    complain([*warnings, *notes_about_names(old)])
 
 
 @app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from services.commands.conversion import Conversion, ConvertedEndpoint, OldSettings, convert
 from services.commands.ini import decode_text, parse_ini, parse_users
+from services.commands.internal_targets import networks_to_allow, said_of_names
 from switchhook.settings.masked import toml_value
 
 if TYPE_CHECKING:
@@ -57,6 +58,11 @@ def converted_configuration(old: Sequence[OldSettings]) -> tuple[str, list[str]]
     return "\n\n".join(blocks) + "\n", list(_warnings(conversion))
 
 
+def notes_about_names(old: Sequence[OldSettings]) -> list[str]:
+    """Sentences about endpoints at names that lead to internal addresses now; asks the name servers, for seconds."""
+    return said_of_names(convert(old).endpoints)
+
+
 def _endpoint(endpoint: ConvertedEndpoint) -> Iterator[str]:
     yield "[[endpoint]]"
     yield f"name = {toml_value(endpoint.name)}"
@@ -64,6 +70,9 @@ def _endpoint(endpoint: ConvertedEndpoint) -> Iterator[str]:
     yield f"url = {toml_value(endpoint.url)}"
     if endpoint.recording_url:
         yield f"recording_url = {toml_value(endpoint.recording_url)}  # recordings are always POSTs"
+    if networks := networks_to_allow((endpoint.url, endpoint.recording_url)):
+        yield "# The address is internal, and what is not named here is refused: no other internal one."
+        yield f"allow_private = {toml_value(networks)}"
     yield f"format = {toml_value(endpoint.format)}"
     if endpoint.events:
         yield f"events = {toml_value(endpoint.events)}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import ssl
 from dataclasses import dataclass, field
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from services.dispatcher.guard import Network
+    from services.dispatcher.guard import Address, Network
     from switchhook.settings import EndpointSettings, Settings
 
-_LOCALHOST = ("127.0.0.1", "::1")
+_LOCALHOST = (ip_address("127.0.0.1"), ip_address("::1"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +55,17 @@ def access_risks(settings: Settings) -> Iterator[str]:
         for url in filter(None, (endpoint.url, endpoint.recording_url)):
             host = urlsplit(str(url)).hostname or ""
             try:
-                demand_allowed(host, _told_by_name(host), allowed)
+                demand_allowed(host, map(str, told_by_name(host)), allowed)
             except ForbiddenAddress as refusal:
                 yield f"endpoint {endpoint.name}: {refusal}"
+
+
+def told_by_name(host: str) -> tuple[Address, ...]:
+    """The addresses of a url's host that are known without asking a name server."""
+    address = literal_address(host)
+    if address is not None:
+        return (address,)
+    return _LOCALHOST if host.rstrip(".") == "localhost" or host.rstrip(".").endswith(".localhost") else ()
 
 
 def demand_usable_files(settings: Settings) -> None:
@@ -70,14 +78,6 @@ def demand_usable_files(settings: Settings) -> None:
             problems += error.problems
     if problems:
         raise ConfigError(problems)
-
-
-def _told_by_name(host: str) -> tuple[str, ...]:
-    """The addresses that are known without asking a name server."""
-    address = literal_address(host)
-    if address is not None:
-        return (str(address),)
-    return _LOCALHOST if host.rstrip(".") == "localhost" or host.rstrip(".").endswith(".localhost") else ()
 
 
 def _authorization(settings: EndpointSettings) -> str:

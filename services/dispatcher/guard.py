@@ -16,17 +16,19 @@ if TYPE_CHECKING:
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
+METADATA = "a cloud metadata address"
+
 _NAMED_IN_SENTENCE = 4  # an answer of the name servers may hold hundreds
 
 # The first network that holds an address says what it is; narrower ones come first.
 _KIND_BY_NETWORK: tuple[tuple[Network, str], ...] = tuple(
     (ip_network(network), kind)
     for network, kind in (
-        ("169.254.169.254/32", "a cloud metadata address"),
-        ("169.254.170.2/32", "a cloud metadata address"),
-        ("100.100.100.200/32", "a cloud metadata address"),
-        ("168.63.129.16/32", "a cloud metadata address"),
-        ("192.0.0.192/32", "a cloud metadata address"),
+        ("169.254.169.254/32", METADATA),
+        ("169.254.170.2/32", METADATA),
+        ("100.100.100.200/32", METADATA),
+        ("168.63.129.16/32", METADATA),
+        ("192.0.0.192/32", METADATA),
         ("0.0.0.0/32", "an unspecified address"),
         ("0.0.0.0/8", "a reserved address"),
         ("10.0.0.0/8", "a private address"),
@@ -44,8 +46,8 @@ _KIND_BY_NETWORK: tuple[tuple[Network, str], ...] = tuple(
         ("224.0.0.0/4", "a multicast address"),
         ("255.255.255.255/32", "a broadcast address"),
         ("240.0.0.0/4", "a reserved address"),
-        ("fd00:ec2::254/128", "a cloud metadata address"),
-        ("fd20:ce::254/128", "a cloud metadata address"),
+        ("fd00:ec2::254/128", METADATA),
+        ("fd20:ce::254/128", METADATA),
         ("::/128", "an unspecified address"),
         ("::1/128", "a loopback address"),
         ("::/96", "an IPv4-compatible address"),

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import pytest
 
+from services.commands.conversion import ConvertedEndpoint
 from services.commands.import_ini import converted_configuration, read_old_settings
 from services.commands.ini import decode_text, is_true, parse_ini, parse_users
+from services.commands.internal_targets import said_of_names
+from services.dispatcher.access import access_risks
+from services.dispatcher.guard import objections
 from switchhook.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -154,3 +161,46 @@ def test_users_are_the_first_numbers_of_their_lines() -> None:
 @pytest.mark.parametrize(("written", "meant"), [("1", True), ("True", True), ("yes", True), ("0", False), ("", False)])
 def test_flags(written: str, meant: bool) -> None:
     assert is_true(written) is meant
+
+
+@pytest.mark.parametrize(
+    ("written", "networks"),
+    [
+        ("http://192.168.1.20/hook", ["192.168.1.20/32"]),
+        ("http://127.0.0.1:8080/hook", ["127.0.0.1/32"]),
+        ("http://[fd12:3456::20]/hook", ["fd12:3456::20/128"]),
+        ("http://localhost:8080/hook", ["127.0.0.1/32", "::1/128"]),
+        ("http://169.254.169.254/latest", []),
+        ("http://198.51.0.1/hook", []),
+        ("https://crm.example.com/hook", []),
+    ],
+)
+def test_an_internal_address_stays_reachable_and_nothing_beside_it(
+    tmp_path: Path, written: str, networks: list[str]
+) -> None:
+    settings, text, _ = converted(tmp_path, {"WebhooksApi.ini": f"WEBHOOK_URL={written}\n".encode()})
+    (endpoint,) = settings.endpoint
+    assert [str(network) for network in endpoint.allow_private] == networks
+    assert list(access_risks(settings)) == [] or "metadata" in next(access_risks(settings))
+    assert ("# The address is internal" in text) == bool(networks)
+
+
+def test_the_address_for_recordings_is_allowed_too(tmp_path: Path) -> None:
+    raw = b"WEBHOOK_URL=http://10.0.0.5/calls\nWEBHOOK_POST_URL=http://10.0.0.6/recordings\n"
+    settings, _, _ = converted(tmp_path, {"TCXWebAPI.ini": raw})
+    assert [str(network) for network in settings.endpoint[0].allow_private] == ["10.0.0.5/32", "10.0.0.6/32"]
+
+
+async def test_of_a_name_that_leads_inside_the_key_is_said() -> None:
+    """By real look-ups of this machine's own name, and of one that nobody has."""
+    name = socket.gethostname()
+    addresses = {info[4][0] for info in socket.getaddrinfo(name, None)}
+    if not any(list(objections(ip_address(address))) for address in addresses):
+        pytest.skip("this machine's own name leads to public addresses")
+    endpoints = [
+        ConvertedEndpoint(name="crm", url=f"http://{name}/", recording_url="", format="get"),
+        ConvertedEndpoint(name="lost", url="http://nobody.invalid/", recording_url="", format="get"),
+    ]
+    [sentence] = await asyncio.to_thread(said_of_names, endpoints)
+    assert sentence.startswith(f"endpoint crm: {name} is ")
+    assert "allow_private = [" in sentence
