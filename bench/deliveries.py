@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from bench.latency import beside_parked, from_intake
+from bench.growth import as_it_grows
+from bench.latency import from_intake
 from bench.limits import fsync_milliseconds, loopback_milliseconds
+from bench.parked import beside_parked
 from bench.processes import leave_core, measured_core, say
-from bench.throughput import against_bare_client, as_it_grows
+from bench.throughput import against_bare_client
 from tests.cluster import Cluster
 
 if TYPE_CHECKING:
@@ -49,12 +51,20 @@ async def measure(options: argparse.Namespace, folder: Path, databases: Mapping[
         await from_intake(folder, databases, core=core, rate=options.rate, seconds=1 if is_quick else 8)
     if "parked" in options.parts:
         say("an endpoint that hangs")
-        parked, seconds = (1_000, 1) if is_quick else (100_000, 6)
-        await beside_parked(folder, core=core, parked=parked, rate=HEALTHY_RATE, seconds=seconds, rounds=min(rounds, 2))
+        parked, seconds, patience = (1_000, 1.0, 6.0) if is_quick else (100_000, 8.0, 15.0)
+        await beside_parked(
+            folder,
+            core=core,
+            parked=parked,
+            rate=HEALTHY_RATE,
+            seconds=seconds,
+            rounds=min(rounds, 2),
+            patience=patience,
+        )
     if "growth" in options.parts:
-        say("rows in the table, SQLite")
+        say("rows in the table")
         sizes = [1_000, 10_000] if is_quick else [10_000, 100_000, 1_000_000]
-        await as_it_grows(folder, sizes, core=core, count=300 if is_quick else 5_000, rounds=rounds)
+        await as_it_grows(folder, databases, sizes, core=core, count=300 if is_quick else 5_000, rounds=rounds)
 
 
 @contextlib.contextmanager

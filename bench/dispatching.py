@@ -38,18 +38,22 @@ _HERE = ("127.0.0.0/8",)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Where:
-    """One dispatcher: its folder, its database, whom it tells (`hanging` never answers), and its processor."""
+    """One dispatcher: its folder, its database, whom it tells, and its processor.
+
+    `hanging` never answers; its attempts end after `patience` seconds.
+    """
 
     folder: Path
     core: int
     url: str = ""
     hanging: str = ""
+    patience: float = 1.0
     database: str = "sqlite:"
     profile: str = ""
 
 
 def settings_of(where: Where) -> Settings:
-    """The defaults, but for the endpoint that hangs: its attempts end after a second, and nothing for it expires."""
+    """The defaults, but for the endpoint that hangs: its attempts end sooner, and nothing for it expires."""
     endpoints = []
     if where.url:
         endpoints.append(EndpointSettings(name="crm", url=where.url, format="post", allow_private=_HERE))
@@ -60,7 +64,7 @@ def settings_of(where: Where) -> Settings:
                 url=where.hanging,
                 format="post",
                 allow_private=_HERE,
-                timeout=timedelta(seconds=1),
+                timeout=timedelta(seconds=where.patience),
                 deadlines={"ringing": None},
             )
         )
@@ -86,7 +90,8 @@ async def dispatching(where: Where) -> AsyncIterator[Running]:
     """A dispatcher for as long as it is needed."""
     companion = Companion(
         "bench.dispatching", str(where.folder), f"--endpoint={where.url}", f"--hanging={where.hanging}",
-        f"--database={where.database}", f"--core={where.core}", f"--profile={where.profile}",
+        f"--patience={where.patience}", f"--database={where.database}", f"--core={where.core}",
+        f"--profile={where.profile}",
     )  # fmt: skip
     try:
         yield Running(await asyncio.to_thread(companion.line), companion.process.pid)
@@ -112,6 +117,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--endpoint", default="")
     parser.add_argument("--hanging", default="")
+    parser.add_argument("--patience", type=float, default=1.0)
     parser.add_argument("--database", default="sqlite:")
     parser.add_argument("--core", type=int, default=0)
     parser.add_argument("--profile", default="", help="write cProfile's figures here")
@@ -122,6 +128,7 @@ def main() -> None:
         core=options.core,
         url=options.endpoint,
         hanging=options.hanging,
+        patience=options.patience,
         database=options.database,
     )
     profiler = cProfile.Profile() if options.profile else contextlib.nullcontext()

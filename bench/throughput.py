@@ -11,7 +11,6 @@ from bench.dispatching import Where, dispatching
 from bench.processes import running, say
 from bench.publishing import new_messages, publish
 from bench.receiving import receiving
-from bench.stored import fill
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,28 +59,6 @@ async def against_bare_client(
             for name, figure in figures.items() if number else ():
                 rates[name].append(figure)
     _tell(rates, count)
-
-
-async def as_it_grows(folder: Path, sizes: list[int], *, core: int, count: int, rounds: int) -> None:
-    """Prints how many deliveries a second there are with so many events in the log already."""
-    async with AsyncExitStack() as stack:
-        receiver = stack.enter_context(receiving(folder, "growth"))
-        address_by_size = {}
-        for size in sizes:
-            where = Where(folder=folder / f"rows-{size}", core=core, url=receiver.url)
-            took = await fill(where.folder, size)
-            megabytes = (where.folder / "dispatcher.sqlite3").stat().st_size / 1e6
-            say(f"  {size:>9,} delivered events written by SQL in {took:.1f} s: {megabytes:.0f} MB")
-            address_by_size[size] = (await stack.enter_async_context(dispatching(where))).address
-        rates: dict[int, list[float]] = {size: [] for size in sizes}
-        for number in range(rounds + 1):
-            for size, address in address_by_size.items():
-                rate = await delivered_a_second(receiver, address, count if number else max(count // 5, 1))
-                if number:
-                    rates[size].append(rate)
-    for size, of_size in rates.items():
-        share = statistics.median(one / first for one, first in zip(of_size, rates[sizes[0]], strict=True))
-        say(f"  with {size:>9,} rows: {statistics.median(of_size):.0f}/s, {share:.2f} of the first (aim 0.90 to 1.10)")
 
 
 async def _bare(client: Companion, count: int) -> float:
