@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 _LONGEST = 256 * 1024  # characters
+_DECIMAL_PLACES = 15
 
 
 def _tojson(value: Any, *, indent: bool = False) -> str:
@@ -54,6 +55,8 @@ def _replace(value: Any, old: str, new: str) -> str:
 
 def _round(value: float, precision: int = 0) -> float:
     """The nearest number with so many decimal places; a whole number without any."""
+    if abs(precision) > _DECIMAL_PLACES:
+        raise ValueError(f"more than {_DECIMAL_PLACES} decimal places")
     return round(value, precision) if precision else round(value)
 
 

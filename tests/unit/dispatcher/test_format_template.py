@@ -13,11 +13,17 @@ from yarl import URL
 
 from services.dispatcher.endpoints import Endpoint, Format, TemplateSource
 from services.dispatcher.formats import HttpRequest, TemplateError, render
-from services.dispatcher.formats.sandbox import OUTPUT_LIMIT
+from services.dispatcher.formats.budget import OUTPUT_LIMIT
 from switchhook.events import Direction, Event, EventType, Transfer
 from tests.unit.dispatcher.events import a_call, a_recording, an_event
 
 HOOKS = "https://crm.test/hooks"
+# A text, and a list, as long as they may be.
+LONG = "{% set n = namespace(x='a') %}{% for i in range(18) %}{% set n.x = n.x ~ n.x %}{% endfor %}"
+DOUBLED = "{% for i in range(60) %}{% set n.x = [n.x, n.x] %}{% endfor %}"
+MANY = "{% set n = namespace(x=range(1000)|list) %}{% for i in range(3) %}{% set n.x = n.x + n.x %}{% endfor %}"
+OFTEN = "{% for i in range(1000) %}{% for j in range(15) %}"
+END_OFTEN = "{% endfor %}{% endfor %}"
 END = an_event(
     EventType.ENDED, link=1, answered=True, talk_time=timedelta(seconds=75.5), call=a_call(did='Müller & "Co"\r\nX: 1')
 )
@@ -189,11 +195,40 @@ def test_nothing_gets_out_of_the_sandbox(body: str) -> None:
         "{% set n = namespace(x=[1]) %}{% for i in range(99) %}{% set n.x = n.x + n.x %}{% endfor %}",
         "{% for i in range(1000) %}" + "x" * 2000 + "{% endfor %}",
         "{% set x %}{% for i in range(999) %}{{ data|tojson }}{{ data|tojson }}{{ data }}{% endfor %}{% endset %}",
+        # A few objects that would be written as more than any memory holds.
+        "{% set n = namespace(x=[1]) %}" + DOUBLED + "{{ n.x }}",
+        "{% set n = namespace(x=[1]) %}" + DOUBLED + "{{ n.x|tojson }}",
+        "{% set n = namespace(x=1) %}" + DOUBLED.replace("[n.x, n.x]", "{'a': n.x, 'b': n.x}") + "{{ n.x ~ 1 }}",
+        "{% set n = namespace(x=1) %}" + DOUBLED.replace("[n.x, n.x]", "namespace(a=n.x, b=n.x)") + "{{ n.x }}",
+        "{% set n = namespace(x=[1], y=[1]) %}" + DOUBLED + DOUBLED.replace("n.x", "n.y") + "{{ n.x == n.y }}",
+        LONG + "{% set n.y = [n.x] %}{% for i in range(13) %}{% set n.y = n.y + n.y %}{% endfor %}{{ n.y }}",
+        MANY
+        + "{% set n.y = [n.x] %}{% for i in range(13) %}{% set n.y = n.y + n.y %}{% endfor %}{{ n.y|sum(start=[]) }}",
+        "{{ [[1]]|sum(start=[]) }}",
+        "{{ 5|round(-1000000000) }}",
+        # What is short but slow, many times.
+        LONG + OFTEN + "{% set y = n.x|upper|title|e %}" + END_OFTEN,
+        LONG + OFTEN + "{% set y = n.x.title() %}" + END_OFTEN,
+        LONG + OFTEN + "{% set y = n.x[1:] %}" * 50 + END_OFTEN,
+        LONG + "{% set p = n.x[:9000] ~ 'b' %}" + OFTEN + "{% set y = p in n.x %}" + END_OFTEN,
+        LONG + OFTEN + "{% if n.x is upper %}{% endif %}" * 10 + END_OFTEN,
+        MANY + OFTEN + "{% set y = n.x|map('string')|map('int')|select('none')|list %}" + END_OFTEN,
+        OFTEN + "{% set y = 1 + 2 %}" * 500 + END_OFTEN,
+        "{% macro m() %}" + "{% set y = 1 + 2 %}" * 500 + "{% endmacro %}" + OFTEN + "{{ m() }}" + END_OFTEN,
+        "{% set x %}" + OFTEN + "x" * 60_000 + END_OFTEN + "{% endset %}",
+        "{% filter upper %}" + OFTEN + "x" * 60_000 + END_OFTEN + "{% endfilter %}",
     ],
 )
 @pytest.mark.timeout(20)
 def test_a_template_ends_soon_and_stays_small(body: str) -> None:
     assert fault(body)
+
+
+def test_what_a_template_usually_does_is_within_its_budget() -> None:
+    body = "{% for p in data.call.participants %}{{ p|tojson }}{% endfor %}" * 50 + "{{ data|tojson }}" * 100
+    body += "{% for i in range(1000) %}{% if i is odd and i in [1, 2, 3] %}{{ i|string|upper }}{% endif %}{% endfor %}"
+
+    assert text(body).endswith("13")
 
 
 def test_a_long_text_within_the_limits_is_fine() -> None:
