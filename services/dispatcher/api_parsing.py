@@ -36,7 +36,7 @@ def parse_list(query: Mapping[str, Sequence[str]], *, now: datetime) -> ListQues
     """Raises `AdminRefused`."""
     _demand_known(query, (*LIST_FIELDS, "limit", "cursor", "numbers"))
     limit = query.get("limit", (str(DEFAULT_LIMIT),))[-1]
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= HIGHEST_LIMIT):
+    if not (_is_number(limit) and 1 <= int(limit) <= HIGHEST_LIMIT):
         raise invalid(f"limit: must be a whole number from 1 to {HIGHEST_LIMIT}")
     cursor = query.get("cursor", ("",))[-1]
     return ListQuestion(
@@ -88,9 +88,14 @@ def _place(parts: Sequence[str]) -> Place:
 
 
 def _number(written: str) -> int:
-    if not (written.isascii() and written.isdigit() and int(written) < LARGEST):
+    if not (_is_number(written) and int(written) < LARGEST):
         raise invalid(_NO_CURSOR)
     return int(written)
+
+
+def _is_number(written: str) -> bool:
+    # Thousands of digits are more than `int` takes.
+    return written.isascii() and written.isdigit() and len(written) <= len(str(LARGEST))
 
 
 def _rate(given: object) -> float | None:

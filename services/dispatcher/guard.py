@@ -74,6 +74,8 @@ _ENDS_WITH_IPV4 = tuple(
     IPv6Network(network) for network in ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96")
 )
 _LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
+# Interface identifiers that end with an IPv4 address, whatever network they are in (ISATAP, RFC 5214).
+_TUNNELLED = frozenset({0x0000_5EFE, 0x0200_5EFE})
 _NOT_EMBEDDING = frozenset({IPv6Address("::"), IPv6Address("::1")})
 
 
@@ -139,6 +141,8 @@ def _embedded(address: Address) -> Iterator[IPv4Address]:
         yield address.sixtofour
     elif address.teredo is not None:
         yield from address.teredo  # the relay and the client
+    elif int(address) >> 32 & 0xFFFF_FFFF in _TUNNELLED:
+        yield _bits(address, 0)
 
 
 def _local_nat64(address: IPv6Address) -> IPv4Address:

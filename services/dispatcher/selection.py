@@ -63,6 +63,9 @@ class Selection:
 
 def parse_selection(given: Mapping[str, Sequence[str]], *, now: datetime) -> Selection:
     """The selection that these fields mean. Raises `AdminRefused` with a sentence that names the field."""
+    for name, values in given.items():
+        if any("\0" in value for value in values):
+            raise invalid(f"{name}: holds a character that is in no name")
     return Selection(
         ids=tuple(dict.fromkeys(parse_delivery_id(written) for written in given.get("id", ()))),
         states=frozenset(_state(written) for written in given.get("state", ())),
@@ -78,7 +81,7 @@ def parse_selection(given: Mapping[str, Sequence[str]], *, now: datetime) -> Sel
 def parse_delivery_id(written: str) -> DeliveryId:
     """Raises `AdminRefused`."""
     event, dot, endpoint = written.partition(".")
-    if not (event and dot and endpoint):
+    if not (event and dot and endpoint) or "\0" in written:
         raise invalid(f"id: {written!r} is no delivery: write <event id>.<endpoint>, as the list shows it")
     return DeliveryId(EventId(event), endpoint)
 
@@ -112,9 +115,9 @@ def _time(given: Mapping[str, Sequence[str]], name: str, now: datetime) -> datet
         pass
     try:
         moment = datetime.fromisoformat(written)
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise invalid(f'{name}: write how long ago, such as "2h", or a time, such as "2026-03-07T12:00:00Z"') from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _one(given: Mapping[str, Sequence[str]], name: str) -> str:

@@ -59,7 +59,8 @@ def _demand(token: str | None, authorization: str) -> None:
     scheme, _, given = authorization.partition(" ")
     if scheme.lower() != "bearer" or not given.strip():
         raise AdminRefused(401, "unauthorised", _NO_TOKEN)
-    if not hmac.compare_digest(given.strip().encode(), token.encode()):
+    # Bytes that are no UTF-8 arrive as surrogates: a wrong token, and no failure of ours.
+    if not hmac.compare_digest(given.strip().encode(errors="surrogateescape"), token.encode()):
         raise AdminRefused(401, "unauthorised", _WRONG_TOKEN)
 
 

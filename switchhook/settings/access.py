@@ -59,10 +59,11 @@ def access_checks(entry: dict[str, Any], path: str) -> Iterator[str]:
         yield problem(f"{path}.password", "is missing: give password or password_file")
     if has_bearer and (has_basic or has_password):
         yield problem(f"{path}.bearer", "cannot be combined with username and password: remove one of them")
-    if has_bearer or has_basic:
-        ours = "bearer" if has_bearer else "username"
-        for place in _other_authorizations(entry):
-            yield problem(f"{path}.{place}", f"also sets Authorization, as {ours} does: remove one of them")
+    setting = ["bearer"] if has_bearer else ["username"] if has_basic else []
+    # One address may carry credentials where the other has none; the same header from two sides is always one too many.
+    ours, *others = [*setting, *_other_authorizations(entry)] or [""]
+    for place in others if ours not in {"url", "recording_url"} else ():
+        yield problem(f"{path}.{place}", f"also sets Authorization, as {ours} does: remove one of them")
     if entry.get("client_key") and not entry.get("client_cert"):
         yield problem(f"{path}.client_cert", "is missing: client_key needs it")
 

@@ -76,6 +76,9 @@ def parse_web_address(written: str) -> str:
         raise ValueError("must name a host after http:// or https://")
     if any(character.isspace() for character in written):
         raise ValueError("must not contain spaces")
+    if "\\" in written:
+        # Who reads it decides where the host ends; two readers must not see two hosts.
+        raise ValueError("must not contain a backslash: write %5C")
     return written
 
 

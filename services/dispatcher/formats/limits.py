@@ -60,5 +60,5 @@ def _paid(body: list[nodes.Node], line: int) -> nodes.ExprStmt:
     return nodes.ExprStmt(_filtered(nodes.Const((len(parts), characters), lineno=line), REPEATED), lineno=line)
 
 
-def _filtered(node: nodes.Expr, name: str) -> nodes.Filter:
+def _filtered(node: nodes.Node, name: str) -> nodes.Filter:
     return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno, environment=node.environment)

@@ -67,7 +67,8 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
         kept |= {"sum": _sum, JOINED: str, PIECE: _piece, WEIGHED: _same}
         self.filters = {name: _bounded(function) for name, function in kept.items()}
         self.filters |= {COUNTED: _counted, REPEATED: _repeated}
-        self.tests = {name: _bounded(function) for name, function in self.tests.items()}
+        tests: dict[str, Any] = dict(self.tests)
+        self.tests = {name: _bounded(test) for name, test in tests.items()}
         self.globals = {"range": _range, "namespace": Namespace}
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:

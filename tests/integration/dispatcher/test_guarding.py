@@ -97,6 +97,28 @@ async def test_one_internal_address_among_others_refuses_the_name() -> None:
         assert receiver.webhooks == []
 
 
+@pytest.mark.parametrize(
+    ("answered", "internal"),
+    [
+        ("::ffff:127.0.0.1", "127.0.0.1"),
+        ("::ffff:a9fe:a9fe", "169.254.169.254"),
+        ("64:ff9b::10.0.0.7", "10.0.0.7"),
+        ("2002:7f00:1::1", "127.0.0.1"),
+        ("2a00:1450::5efe:192.168.1.20", "192.168.1.20"),
+        ("fe80::1%lo", "fe80::1"),
+    ],
+)
+async def test_an_answer_that_hides_an_internal_address_among_public_ones_refuses_the_name(
+    answered: str, internal: str
+) -> None:
+    resolver = ScriptedResolver(["93.184.215.14", answered])
+    result = await attempt_at("http://crm.example/", resolver=resolver, allow_private=NOTHING)
+
+    assert isinstance(result, Failure)
+    assert (result.reason, result.address) == (Reason.FORBIDDEN_ADDRESS, ""), "it was connected to"
+    assert f"{internal}, " in result.detail
+
+
 async def test_a_redirect_to_an_internal_address_is_not_followed() -> None:
     async with WebhookReceiver() as internal:
         answer = Answer(status=307, headers={"location": internal.url})

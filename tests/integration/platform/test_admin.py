@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
+import re
+import resource
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -15,6 +19,8 @@ from switchhook.runtime.api import json_response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+MEGABYTE = 1024 * 1024
 
 
 @pytest.fixture
@@ -100,6 +106,10 @@ async def lose_database(_request: web.Request) -> web.Response:
     raise StorageBroken("no disk")
 
 
+async def echo(request: web.Request) -> web.Response:
+    return web.Response(body=await request.read())
+
+
 async def break_down(_request: web.Request) -> web.Response:
     raise RuntimeError("nobody foresaw this")
 
@@ -109,6 +119,7 @@ ROUTES = [
     web.get("/api/v1/refuse", refuse),
     web.get("/api/v1/storage", lose_database),
     web.get("/api/v1/broken", break_down),
+    web.post("/api/v1/echo", echo),
 ]
 
 
@@ -149,6 +160,54 @@ async def test_whatever_goes_wrong_is_told_as_json(health: Health) -> None:
         status, answer = await ask(f"{url}/broken", token)
         assert (status, answer["error"]) == (500, "internal")
         assert "nobody foresaw" not in str(answer)
+
+
+async def test_a_token_that_is_no_text_is_a_wrong_token(health: Health) -> None:
+    async with AdminServer("127.0.0.1:0", health, CollectorRegistry(), routes=ROUTES, token=TOKEN) as server:
+        assert (await raw(server, b"GET /api/v1/well HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \xff\xfe\r\n\r\n"))[
+            0
+        ] == 401
+
+
+@pytest.mark.parametrize(
+    "path", [b"//api/v1/well", b"/%61pi/v1/well", b"/api/v1/../v1/well", b"http://x/api/v1/well", b"/api%2Fv1/well"]
+)
+async def test_no_spelling_of_an_address_goes_past_the_token(health: Health, path: bytes) -> None:
+    async with AdminServer("127.0.0.1:0", health, CollectorRegistry(), routes=ROUTES, token=TOKEN) as server:
+        status, answer = await raw(server, b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert status in {400, 401, 404}
+        assert b'well"' not in answer
+
+
+async def test_huge_bodies_are_refused_and_not_kept(health: Health) -> None:
+    async with AdminServer("127.0.0.1:0", health, CollectorRegistry(), routes=ROUTES, token=TOKEN) as server:
+        bomb = gzip.compress(bytes(200 * MEGABYTE), compresslevel=9)
+        for authorization, body, packed, status in (
+            (b"", b"x" * 8 * MEGABYTE, b"", 401),
+            (b"Authorization: Bearer " + TOKEN.encode() + b"\r\n", b"x" * 8 * MEGABYTE, b"", 413),
+            (b"Authorization: Bearer " + TOKEN.encode() + b"\r\n", bomb, b"Content-Encoding: gzip\r\n", 413),
+        ):
+            head = b"POST /api/v1/echo HTTP/1.1\r\nHost: x\r\n%b%bContent-Length: %d\r\n\r\n"
+            before = peak_megabytes()
+            assert (await raw(server, head % (authorization, packed, len(body)) + body))[0] == status
+            assert peak_megabytes() - before < 60
+
+
+async def raw(server: AdminServer, request: bytes) -> tuple[int, bytes]:
+    """The status and all bytes of the answer to these bytes."""
+    host, _, port = server.address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(request)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    length = re.search(rb"content-length: (\d+)", head.lower())
+    body = await reader.readexactly(int(length[1]) if length else 0)
+    writer.close()
+    return int(head.split()[1]), head + body
+
+
+def peak_megabytes() -> int:
+    """The most memory that this process had so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def test_a_route_that_the_token_does_not_guard_is_refused(health: Health) -> None:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.dispatcher.api_parsing import parse_list, parse_replay, replay_cursor
 from services.dispatcher.deliveries import Status
 from services.dispatcher.log_walk import Place
 from services.dispatcher.replay_order import Progress
-from services.dispatcher.selection import DeliveryId, Selection, parse_delivery_id, parse_selection
+from services.dispatcher.selection import FIELDS, DeliveryId, Selection, parse_delivery_id, parse_selection
 from switchhook.errors import AdminRefused
 from switchhook.events import EventId
+
+AWKWARD = ("9" * 5_000, "²", "٣", "2h", "9" * 400 + "d", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "\0",
+           "9.crm", "1.2.3.crm", "NaN", "dead", "call.ended")  # fmt: skip
+WORDS = st.text(max_size=20) | st.sampled_from(AWKWARD)
+ANYTHING = st.recursive(
+    WORDS | st.none() | st.booleans() | st.floats() | st.integers(), lambda inner: st.lists(inner, max_size=3)
+)
 
 NOW = datetime(2026, 3, 7, 12, 0, tzinfo=UTC)
 
@@ -127,3 +137,32 @@ def test_a_replay_and_how_far_it_came() -> None:
 def test_a_replay_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(AdminRefused):
         parse_replay({"endpoint": "crm", **wrong}, now=NOW)
+
+
+@given(
+    st.dictionaries(st.sampled_from([*FIELDS, "limit", "cursor", "numbers"]), st.lists(WORDS, min_size=1), max_size=4)
+)
+def test_whatever_is_asked_it_is_understood_or_refused(query: dict[str, list[str]]) -> None:
+    with contextlib.suppress(AdminRefused):
+        parse_list(query, now=NOW)
+
+
+@given(st.dictionaries(st.sampled_from([*FIELDS, "to", "rate", "dry_run", "cursor"]), ANYTHING, max_size=5))
+def test_whatever_is_ordered_it_is_understood_or_refused(body: dict[str, object]) -> None:
+    with contextlib.suppress(AdminRefused):
+        parse_replay(body, now=NOW)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"limit": ["9" * 5_000]},
+        {"cursor": ["9" * 5_000 + ".crm"]},
+        {"since": ["0001-01-01T00:00:00+14:00"]},
+        {"call": ["\0"]},
+        {"endpoint": ["a\0"]},
+    ],
+)
+def test_what_no_program_of_ours_would_ask_is_refused(query: dict[str, list[str]]) -> None:
+    with pytest.raises(AdminRefused):
+        parse_list(query, now=NOW)

@@ -37,6 +37,14 @@ BEARER = 'bearer = "top-secret"\n'
             "recording_url: also sets Authorization, as bearer does: remove one of them",
         ),
         (
+            'recording_url = "https://us:pw@crm.example/"\nheaders = { Authorization = "x" }',
+            "recording_url: also sets Authorization, as headers does: remove one of them",
+        ),
+        (
+            "recording_url = 'https://crm.example\\@127.0.0.1/'",
+            "recording_url: must not contain a backslash: write %5C",
+        ),
+        (
             'bearer = "Bearer abc"',
             "bearer: must be printable ASCII without spaces: the token alone, without the word Bearer",
         ),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SECRETS = (
     PBX
     + ENDPOINT.replace("https://crm", "https://user:url-secret@crm").replace("hooks", "hooks?key=query-secret")
-    + 'headers = { Authorization = "header-secret" }\n[fileserver]\nlink_secret = "link-secret-0123456789"\n'
+    + 'headers = { X-Key = "header-secret" }\n[fileserver]\nlink_secret = "link-secret-0123456789"\n'
 )
 
 
