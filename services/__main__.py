@@ -11,6 +11,7 @@ import typer
 
 import switchhook
 from services.commands import demo as demonstration
+from services.commands.capture import capture, replay_capture
 from services.commands.configuration import FAILED, MISUSED, ConfigOption, complain, load
 from services.commands.deliveries import deliveries
 from services.commands.endpoints import list_endpoints, pause, resume
@@ -122,6 +123,8 @@ def simulate(context: typer.Context) -> None:
 
 
 app.command()(demonstration.demo)
+app.command("capture")(capture)
+app.command("replay-capture")(replay_capture)
 
 
 def main() -> None:

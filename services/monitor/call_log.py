@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _PAGE = 500  # rows
 _MOST_ROWS = 20_000  # the PBX's own limit
+_LONGEST = timedelta(days=30)  # a longer segment is a mistake, and calculating with it may overflow
 _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
 _FUNCTION = (
     "/xapi/v1/ReportCallLogData/Pbx.GetCallLogData(periodFrom={since},periodTo={until},sourceType=0,sourceFilter='',"
@@ -68,8 +69,12 @@ def _moment(at: datetime) -> str:
 
 
 def _duration(text: object) -> timedelta:
-    found = _DURATION.fullmatch(str(text or ""))
+    found = _DURATION.fullmatch(text) if isinstance(text, str) else None
     if found is None:
         return timedelta()
     days, hours, minutes, seconds = (float(part or 0) for part in found.groups())
-    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    try:
+        duration = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    except OverflowError:
+        return timedelta()
+    return duration if duration < _LONGEST else timedelta()

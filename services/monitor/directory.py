@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PAGE = 100  # rows; the PBX refuses more on some collections
+_MOST_ROWS = 200_000  # no PBX has so many; one that never stops listing must not fill the memory
 
 
 async def read_numbering_plan(
@@ -62,8 +63,9 @@ def _dids(trunk: Mapping[str, Any]) -> tuple[str, ...]:
 
 async def _read_all(session: PbxSession, path: str) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
-    while True:
+    while len(found) < _MOST_ROWS:
         page = rows(await session.get_json(path, {"$top": str(_PAGE), "$skip": str(len(found))}))
         found += page
         if len(page) < _PAGE:
-            return found
+            break
+    return found

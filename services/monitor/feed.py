@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
 import orjson
@@ -34,6 +34,20 @@ log = logging.getLogger(__name__)
 
 _ANSWER_TIMEOUT = timedelta(seconds=3)
 _CHECK_EVERY = 0.5  # seconds between looks for overdue answers
+_MOST_IN_LINE = 100_000  # frames; with more of them the PBX is too far ahead, and a new snapshot is the shorter way
+
+
+class Witness(Protocol):
+    """Sees what the PBX shows, as it shows it."""
+
+    def leg(self, shown: object, leg: Leg | None) -> None:
+        """A participant, and what was read from it; None when it cannot be read."""
+
+    def frame(self, event_type: int, entity: str, attached: object) -> None:
+        """A frame that is neither a change of a leg nor an answer."""
+
+    def unreadable(self) -> None:
+        """A message that is no frame."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +81,7 @@ class Feed:
         plan: Callable[[], NumberingPlan],
         clock: Clock,
         count: Callable[[str], None],
+        witness: Witness | None = None,
     ) -> None:
         """`read` gets an object over HTTP by its path; `count` is told of every frame's kind, and of oddities."""
         self._socket = socket
@@ -74,6 +89,7 @@ class Feed:
         self._plan = plan
         self._clock = clock
         self._count = count
+        self._witness = witness
         self._line: deque[_Awaited] = deque()
         self._asked: dict[str, _Awaited] = {}
         self._requests = 0
@@ -96,6 +112,8 @@ class Feed:
                     if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
                         await self._receive(message.data)
                     self._hand_out()
+                    if len(self._line) > _MOST_IN_LINE:
+                        raise PbxUnreachable("the PBX sends more frames than it answers questions about them")
             finally:
                 overdue.cancel()
         raise PbxUnreachable("the websocket was closed by the PBX")
@@ -105,6 +123,8 @@ class Feed:
             frame = read_frame(orjson.loads(data))
         except (PayloadError, orjson.JSONDecodeError) as error:
             self._count("unreadable")
+            if self._witness is not None:
+                self._witness.unreadable()
             log.debug("feed.unreadable", extra={"reason": str(error)})
             return
         match frame.type:
@@ -120,6 +140,8 @@ class Feed:
                 self._line.append(_Awaited(key=frame.key, entity=frame.entity, at=at, update=update, is_settled=True))
             case _:
                 self._count("other")
+                if self._witness is not None:
+                    self._witness.frame(frame.type, frame.entity, frame.attached)
 
     async def _upserted(self, frame: Frame, key: LegKey) -> None:
         awaited = _Awaited(key=key, entity=frame.entity, at=self._clock())
@@ -147,7 +169,7 @@ class Feed:
         if status == HTTPStatus.NOT_FOUND:
             self._settle(awaited, None)
         else:
-            self._settle(awaited, orjson.loads(body) if isinstance(body, str) else body)
+            self._settle(awaited, _parsed(body))
 
     def _settle(self, awaited: _Awaited, participant: object) -> None:
         awaited.is_settled = True
@@ -158,10 +180,14 @@ class Feed:
             leg = read_leg(participant, self._plan())
         except PayloadError as error:
             self._count("unreadable")
+            if self._witness is not None:
+                self._witness.leg(participant, None)
             log.warning("feed.unreadable", extra={"dn": awaited.key[0], "reason": str(error)})
             return
         if leg.kind is DnKind.UNKNOWN or leg.status is LegStatus.UNKNOWN:
             self._count("unknown")
+        if self._witness is not None:
+            self._witness.leg(participant, leg)
         awaited.update = LegUpdate(key=awaited.key, leg=leg, at=awaited.at)
 
     def _hand_out(self) -> None:
@@ -198,3 +224,13 @@ class Feed:
             awaited.is_settled = True  # a snapshot will tell
             log.warning("feed.leg_not_read", extra={"dn": awaited.key[0], "reason": str(error)})
         self._hand_out()
+
+
+def _parsed(body: object) -> object:
+    """The participant of an answer, which some versions send as text; one that cannot be read stays what it is."""
+    if not isinstance(body, str):
+        return body
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return body

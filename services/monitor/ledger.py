@@ -10,7 +10,7 @@ import asyncio
 import logging
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from services.monitor.calls import memory
 from services.monitor.calls.history import CallKey
@@ -51,6 +51,16 @@ class Kept:
     calls: Sequence[LiveCall]
     past: Sequence[CallKey]
     followed_until: datetime | None
+
+
+class Ledger(Protocol):
+    """Keeps what comes of one PBX's frames."""
+
+    async def kept(self, now: datetime) -> Kept:
+        """What was kept until `now`."""
+
+    async def keep(self, tracker: CallTracker, followed_until: datetime | None) -> Sequence[Event]:
+        """Takes what came of the latest frames; returns the events once they are kept."""
 
 
 class CallLedger:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from services.monitor.unknowns import OTHER, Unknown
 from switchhook.events import Direction, Event, EventType, is_final
 
 if TYPE_CHECKING:
@@ -33,6 +34,12 @@ class MonitorMetrics:
         self.frames = Counter(
             "switchhook_monitor_frames_total", "Websocket frames by kind", ["pbx", "kind"], registry=registry
         )
+        self.unknowns = Counter(
+            "switchhook_monitor_unknowns_total",
+            "Names of a PBX that are not known here; after the first 50 of a PBX, `other`",
+            ["pbx", "what", "name"],
+            registry=registry,
+        )
         self.outbox_age = Gauge(
             "switchhook_outbox_oldest_age_seconds",
             "Age of the oldest event that a sink has not acknowledged",
@@ -48,6 +55,8 @@ class MonitorMetrics:
                 self._events.labels(pbx, kind)
             for frame in _FRAME_KINDS:
                 self.frames.labels(pbx, frame)
+            for what in Unknown:
+                self.unknowns.labels(pbx, what, OTHER)
         for sink in sinks:
             self.outbox_age.labels(sink)
 

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from services.monitor.calls.legs import ActiveCall, Leg, LegKey, LegStatus
 from switchhook.events import DnKind
@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 
     from services.monitor.calls.numbering import NumberingPlan
 
-_ENTITY = re.compile(r"^/callcontrol/(?P<dn>[^/]+)/participants/(?P<id>\d+)$")
+_ENTITY = re.compile(r"/callcontrol/(?P<dn>[^/]{1,64})/participants/(?P<id>[0-9]{1,10})")
 _NUMBER_IN_BRACKETS = re.compile(r"\(([^()]*)\)\s*$")
+_LONGEST_DN = 64  # characters
+_LONGEST_TEXT = 256  # characters that are kept of any other text
+_HIGHEST_NUMBER = 2**31 - 1  # the vendor's numbers of calls and participants have 32 bits, and so has our storage
+_YEARS = range(1990, 2200)  # a time outside of these is a mistake, and calculating with it may overflow
 _KIND_BY_CLASS = {
     "wextension": DnKind.EXTENSION,
     "wexternalline": DnKind.TRUNK,
@@ -31,6 +35,7 @@ _KIND_BY_CLASS = {
     "wspecialmenu": DnKind.VOICEMAIL,
     "wringgroup": DnKind.RING_GROUP,
 }
+_CLASS_BY_KIND = {kind: name.capitalize() for name, kind in _KIND_BY_CLASS.items()}
 _KIND_BY_PEER_TYPE = {
     "extension": DnKind.EXTENSION,
     "queue": DnKind.QUEUE,
@@ -69,8 +74,8 @@ def read_frame(message: object) -> Frame:
     event = message.get("event") if isinstance(message, dict) else None
     if not isinstance(event, dict) or not isinstance(event.get("event_type"), int):
         raise PayloadError("websocket message without event.event_type")
-    entity = str(event.get("entity") or "")
-    match = _ENTITY.match(entity)
+    entity = _text(event, "entity")
+    match = _ENTITY.fullmatch(entity)
     attached = event.get("attached_data")
     return Frame(
         type=event["event_type"],
@@ -85,8 +90,8 @@ def read_leg(participant: object, plan: NumberingPlan) -> Leg:
     if not isinstance(participant, dict):
         raise PayloadError("participant is not an object")
     dn = _text(participant, "dn")
-    if not dn:
-        raise PayloadError("participant.dn is missing")
+    if not dn or len(dn) > _LONGEST_DN:
+        raise PayloadError("participant.dn is missing or no DN")
     kind = plan.kind_of(dn)
     return Leg(
         dn=dn,
@@ -104,11 +109,30 @@ def read_leg(participant: object, plan: NumberingPlan) -> Leg:
     )
 
 
+def participant_from(leg: Leg) -> dict[str, Any]:
+    """A participant of which `read_leg` reads this leg, with the same plan."""
+    party_class = "None" if leg.party_kind is None else _CLASS_BY_KIND.get(leg.party_kind, "unknown")
+    return {
+        "dn": leg.dn,
+        "id": leg.id,
+        "status": leg.status.value,
+        "callid": leg.number,
+        "party_dn": leg.party_dn,
+        "party_dn_type": party_class,
+        "party_caller_id": leg.party_number,
+        "party_did": leg.did,
+        "referred_by_dn": leg.referred_by,
+        "on_behalf_of_dn": leg.on_behalf_of,
+        "originated_by_dn": leg.originated_by,
+    }
+
+
 def read_snapshot(dns: object, plan: NumberingPlan) -> list[Leg]:
     """All legs of the answer to GET /callcontrol; one that cannot be read is left out."""
     legs: list[Leg] = []
     for dn in dns if isinstance(dns, list) else ():
-        for participant in (dn.get("participants") or ()) if isinstance(dn, dict) else ():
+        shown = dn.get("participants") if isinstance(dn, dict) else None
+        for participant in shown if isinstance(shown, list) else ():
             try:
                 legs.append(read_leg(participant, plan))
             except PayloadError:
@@ -119,9 +143,9 @@ def read_snapshot(dns: object, plan: NumberingPlan) -> list[Leg]:
 def visible_dns(dns: object) -> dict[str, DnKind]:
     """The DNs of the answer to GET /callcontrol, with their kinds."""
     return {
-        str(dn["dn"]): _KIND_BY_CLASS.get(str(dn.get("type", "")).lower(), DnKind.UNKNOWN)
+        number: _KIND_BY_CLASS.get(_text(dn, "type").lower(), DnKind.UNKNOWN)
         for dn in (dns if isinstance(dns, list) else ())
-        if isinstance(dn, dict) and dn.get("dn")
+        if isinstance(dn, dict) and (number := _text(dn, "dn"))
     }
 
 
@@ -137,7 +161,7 @@ def read_active_calls(collection: object, *, now: datetime) -> list[ActiveCall]:
             changed_at=_by_our_clock(row.get("LastChangeStatus"), row.get("ServerNow"), now),
         )
         for row in rows(collection)
-        if isinstance(row.get("Id"), int)
+        if _is_number(row.get("Id"))
     ]
 
 
@@ -149,20 +173,22 @@ def rows(collection: object) -> Sequence[Mapping[str, Any]]:
 
 def peer_kind(peer_type: object) -> DnKind:
     """The kind of a DN by the type that XAPI Peers gives it."""
-    return _KIND_BY_PEER_TYPE.get(str(peer_type or "").lower(), DnKind.UNKNOWN)
+    return _KIND_BY_PEER_TYPE.get(peer_type.lower() if isinstance(peer_type, str) else "", DnKind.UNKNOWN)
 
 
 def read_time(text: object) -> datetime | None:
     """A date-time of XAPI; None when it is none."""
     try:
-        at = datetime.fromisoformat(str(text)) if text else None
+        at = datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:
         return None
-    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
+    if at is None or at.year not in _YEARS:
+        return None
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
 
 
 def _party_kind(participant: Mapping[str, Any], plan: NumberingPlan) -> DnKind | None:
-    name = str(participant.get("party_dn_type") or "").lower()
+    name = _text(participant, "party_dn_type").lower()
     if name in ("", "none"):
         kind = plan.kind_of(_text(participant, "party_dn"))
         return None if kind is DnKind.UNKNOWN else kind
@@ -171,21 +197,28 @@ def _party_kind(participant: Mapping[str, Any], plan: NumberingPlan) -> DnKind |
 
 def _status(value: object) -> LegStatus:
     try:
-        return LegStatus(str(value))
+        return LegStatus(value) if isinstance(value, str) else LegStatus.UNKNOWN
     except ValueError:
         return LegStatus.UNKNOWN
 
 
 def _text(source: Mapping[str, Any], name: str) -> str:
+    """A text, or a number as text; empty for what is neither. Whatever the PBX sends, little of it is kept."""
     value = source.get(name)
-    return "" if value is None else str(value)
+    if isinstance(value, str):
+        return value if len(value) <= _LONGEST_TEXT else value[:_LONGEST_TEXT]
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
 
 
 def _number(source: Mapping[str, Any], name: str) -> int:
     value = source.get(name)
-    if not isinstance(value, int) or isinstance(value, bool):
+    if not _is_number(value):
         raise PayloadError(f"participant.{name} is not a number")
     return value
+
+
+def _is_number(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _HIGHEST_NUMBER
 
 
 def _by_our_clock(then: object, server_now: object, now: datetime) -> datetime | None:
@@ -195,10 +228,10 @@ def _by_our_clock(then: object, server_now: object, now: datetime) -> datetime |
 
 
 def _first_word(text: object) -> str:
-    words = str(text or "").split(maxsplit=1)
+    words = text[:_LONGEST_TEXT].split(maxsplit=1) if isinstance(text, str) else ()
     return words[0] if words else ""
 
 
 def _in_brackets(text: object) -> str:
-    found = _NUMBER_IN_BRACKETS.search(str(text or ""))
+    found = _NUMBER_IN_BRACKETS.search(text[-_LONGEST_TEXT:]) if isinstance(text, str) else None
     return found[1] if found else ""

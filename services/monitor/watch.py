@@ -10,14 +10,16 @@ import asyncio
 import contextlib
 import logging
 import random
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from services.monitor.calls.numbering import NumberingPlan
 from services.monitor.calls.tracker import CallTracker
-from services.monitor.feed import Feed, LegUpdate
+from services.monitor.feed import Feed, LegUpdate, Witness
 from services.monitor.polls import Gap, Polls
+from services.monitor.unknowns import Unknown, Unknowns
 from switchhook.errors import PbxError, PbxUnreachable
 from switchhook.events import Event, is_final
 from switchhook.runtime.backoff import backoff
@@ -26,7 +28,7 @@ from switchhook.telemetry.logs import mask
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from services.monitor.ledger import CallLedger
+    from services.monitor.ledger import Ledger
     from services.monitor.metrics import MonitorMetrics
     from switchhook.pbx.session import PbxSession
     from switchhook.runtime.clock import Clock
@@ -41,6 +43,25 @@ _KEPT_AT_MOST_EVERY = 0.005  # seconds; frames that come close together are kept
 _KEPT_AT_LEAST_EVERY = 5.0  # seconds; so old may the kept moment be until which the PBX was followed
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observers:
+    """Who is told of everything that a PBX shows: the tracker what it means, the witness how it looks."""
+
+    tracker: CallTracker
+    witness: Witness
+
+
+def new_tracker(pbx: PbxSettings, settings: MonitorSettings) -> CallTracker:
+    """A tracker of this PBX that knows no call yet."""
+    return CallTracker(
+        pbx.name,
+        NumberingPlan(),
+        timezone=ZoneInfo(pbx.timezone),
+        report_internal=pbx.report_internal,
+        grace=settings.end_grace,
+    )
+
+
 class PbxWatch:
     """Follows one PBX until cancelled."""
 
@@ -50,24 +71,25 @@ class PbxWatch:
         settings: MonitorSettings,
         *,
         session: PbxSession,
-        ledger: CallLedger,
+        ledger: Ledger,
         metrics: MonitorMetrics,
         health: ServiceHealth,
         clock: Clock,
+        observers: Observers | None = None,
     ) -> None:
+        """Without `observers` it has a tracker of its own, and counts what is unknown."""
         self._pbx = pbx
         self._health = health
         self._session = session
         self._ledger = ledger
         self._metrics = metrics
         self._clock = clock
-        self._tracker = CallTracker(
-            pbx.name,
-            NumberingPlan(),
-            timezone=ZoneInfo(pbx.timezone),
-            report_internal=pbx.report_internal,
-            grace=settings.end_grace,
-        )
+        if observers is None:
+            unknowns = Unknowns(self._unknown)
+            session.tell(unknowns.answer)
+            observers = Observers(tracker=new_tracker(pbx, settings), witness=unknowns)
+        self._tracker = observers.tracker
+        self._witness = observers.witness
         self._stirred = asyncio.Event()
         self._polls = Polls(
             pbx, session, self._tracker, settings, clock=clock, changed=self._stirred.set, report=self._report
@@ -131,6 +153,7 @@ class PbxWatch:
                     plan=lambda: self._tracker.plan,
                     clock=self._clock,
                     count=lambda kind: self._metrics.frames.labels(self._pbx.name, kind).inc(),
+                    witness=self._witness,
                 )
                 tasks.create_task(feed.run())
                 await self._polls.repair(self._gap())
@@ -163,6 +186,11 @@ class PbxWatch:
         else:
             self._tracker.leg_seen(update.leg, update.at)
         self._stirred.set()
+
+    def _unknown(self, what: Unknown, name: str, is_new: bool) -> None:
+        self._metrics.unknowns.labels(self._pbx.name, what, name).inc()
+        if is_new:
+            log.warning("pbx.unknown", extra={"pbx": self._pbx.name, "what": what, "unknown": name})
 
     def _report(self, aspect: str, sentence: str | None) -> None:
         """What is wrong with the PBX, or with one kind of question to it; None when nothing is."""

@@ -89,6 +89,11 @@ def not_json(name: str, request: str) -> PbxAnswer:
     return PbxAnswer(HTTPStatus.OK, f"pbx {name}: {request}: the answer is not JSON: is url the PBX's own address?")
 
 
+def too_long(name: str, request: str, limit: int) -> PbxAnswer:
+    """The error for an answer of more than `limit` bytes."""
+    return PbxAnswer(HTTPStatus.OK, f"pbx {name}: {request}: the answer has more than {limit // 2**20} MiB")
+
+
 def retry_after(headers: Mapping[str, str], *, now: datetime) -> timedelta | None:
     """The `Retry-After` header, in either of its forms; None when absent, unreadable or past."""
     value = headers.get("Retry-After", "").strip()

@@ -19,8 +19,8 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from switchhook.errors import ConfigError
-from switchhook.pbx.answers import not_json, refusal, retry_after, token_rejected, unreachable
+from switchhook.errors import ConfigError, PbxError
+from switchhook.pbx.answers import not_json, refusal, retry_after, token_rejected, too_long, unreachable
 from switchhook.pbx.download import Download
 from switchhook.pbx.token_file import TokenFile
 from switchhook.pbx.tokens import Tokens
@@ -41,6 +41,7 @@ _WEBSOCKET = "/callcontrol/ws"
 _HEARTBEAT = 10.0  # seconds between pings of the websocket; unanswered, it is closed
 _SAME_TIME = timedelta(seconds=3)  # the header tells whole seconds
 _MAX_FRAME = 4 * 1024 * 1024  # bytes
+_LONGEST_ANSWER = 64 * 1024 * 1024  # bytes; a page of a call log or a snapshot of 20,000 calls has a few of them
 _PATH_SAFE = "/$'(),:@=;&+!*%"  # OData paths carry functions and their arguments
 _QUERY_SAFE = "$'(),:@/"
 
@@ -54,6 +55,7 @@ class PbxSession:
         self._base = access.url.rstrip("/")
         self._now = now
         self._clock_ahead = timedelta()
+        self._told: Callable[[str, object], None] | None = None
         self._token_file = TokenFile(token_file, client=f"{access.client_id} {self._base}")
 
     async def __aenter__(self) -> Self:
@@ -68,12 +70,26 @@ class PbxSession:
     ) -> None:
         await self._http.close()
 
+    def tell(self, told: Callable[[str, object], None]) -> None:
+        """From now on `told` gets the path and the answer of every `get_json`, or the `PbxError` instead of one."""
+        self._told = told
+
     async def get_json(self, path: str, params: Mapping[str, str | int] | None = None) -> object:
         """The parsed answer to `GET path`. Raises `PbxError`."""
+        if self._told is None:
+            return await self._get_json(path, params)
+        try:
+            answer = await self._get_json(path, params)
+        except PbxError as error:
+            self._told(path, error)
+            raise
+        self._told(path, answer)
+        return answer
 
+    async def _get_json(self, path: str, params: Mapping[str, str | int] | None) -> object:
         async def get(headers: Mapping[str, str]) -> tuple[int, bytes, Mapping[str, str]]:
             async with self._http.get(self._url(path, params), headers=headers) as response:
-                return response.status, await response.read(), response.headers
+                return response.status, await self._body(response), response.headers
 
         asked_at = self._now()
         status, body, headers = await self._authorised(get, lambda answer: answer[0])
@@ -84,6 +100,14 @@ class PbxSession:
             return orjson.loads(body) if body else None
         except ValueError as error:
             raise not_json(self._access.name, f"GET {path}") from error
+
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+        body = bytearray()
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) > _LONGEST_ANSWER:
+                raise too_long(self._access.name, f"GET {response.url.path}", _LONGEST_ANSWER)
+        return bytes(body)
 
     @property
     def clock_ahead(self) -> timedelta:

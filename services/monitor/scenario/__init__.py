@@ -1,0 +1,1 @@
+"""Scenarios: what a PBX showed, line by line, and the events of it; captures write them, tests read them. Pure."""
