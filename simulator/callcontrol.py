@@ -14,11 +14,12 @@ import orjson
 from simulator.actions import Actions, Order, OrderRefused, read_order
 from simulator.answer import Answer, refused
 from simulator.faults import Fault, Faults
-from simulator.wire import device_row, dn_body
+from simulator.wire import device_row, dn_body, with_unknown_field
 
 if TYPE_CHECKING:
     from simulator.exchange import Exchange
     from simulator.feed import FrameFeed
+    from simulator.model import Leg
     from simulator.numbering import Dn
 
 _NOT_FOUND = refused(HTTPStatus.NOT_FOUND, "there is no such object")
@@ -51,7 +52,7 @@ class CallControl:
         match parts[1:]:
             case ["participants", identity] if method == "GET":
                 leg = self._exchange.leg(dn.number, _number(identity))
-                return Answer(200, leg.body) if leg is not None else _NOT_FOUND
+                return Answer(200, self._body(leg)) if leg is not None else _NOT_FOUND
             case ["makecall"] | ["devices", _, "makecall"] | ["participants", _, _]:
                 return self._post(method, dn, parts[1:], body)
             case _ if method != "GET":
@@ -101,7 +102,10 @@ class CallControl:
         return dn_body(dn, self._participants(dn))
 
     def _participants(self, dn: Dn) -> list[bytes]:
-        return [leg.body for leg in self._exchange.legs.get(dn.number, {}).values()]
+        return [self._body(leg) for leg in self._exchange.legs.get(dn.number, {}).values()]
+
+    def _body(self, leg: Leg) -> bytes:
+        return with_unknown_field(leg.body) if self._faults.on(Fault.UNKNOWN_WORDS) else leg.body
 
 
 def _number(text: str) -> int:

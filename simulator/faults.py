@@ -24,6 +24,7 @@ class Fault(StrEnum):
     HIDDEN_ROUTING = "hidden-routing"
     ATTACHED_PARTICIPANT = "attached-participant"
     UNKNOWN_KIND = "unknown-kind"
+    UNKNOWN_WORDS = "unknown-words"
     PHANTOM_LEGS = "phantom-legs"
     PARTY_DID = "party-did"
     NO_CALL_LOG = "no-call-log"

@@ -58,6 +58,8 @@ class FrameFeed:
         self._tell(EventType.UPSERT, leg, attached)
         if self._faults.strikes(Fault.DUPLICATE_UPSERTS):
             self._tell(EventType.UPSERT, leg, attached)
+        if self._faults.on(Fault.UNKNOWN_WORDS):
+            self._tell(EventType.UNDOCUMENTED, leg, b'{"mood":"calm"}')
 
     def remove(self, leg: Leg) -> None:
         last = self._faults.on(Fault.LOST_REMOVE) and not any(self.sees(other.dn) for other in leg.call.legs.values())

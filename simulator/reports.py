@@ -19,11 +19,13 @@ from simulator.wire import active_call_row, utc_text
 from simulator.xapi_answers import XapiError, collection, single
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from simulator.actions import Actions
     from simulator.exchange import Exchange
+    from simulator.model import Call
     from simulator.recordings import Recordings
+    from simulator.wire import Row
 
 _ID_FILTER = re.compile(r"^\(*Id eq \d+\)*(?: or \(*Id eq \d+\)*)*$")
 _ABOVE = re.compile(r"^Id gt (\d+)\b")
@@ -70,10 +72,15 @@ class Reports:
         text = query.get("$filter", "")
         if _ID_FILTER.match(text) and len(query) == 1:
             wanted = {int(number) for number in _NUMBERS.findall(text)}
-            rows = [active_call_row(calls[callid], now) for callid in sorted(wanted & calls.keys())]
+            rows = self._live([calls[callid] for callid in sorted(wanted & calls.keys())], now)
             return collection("ActiveCalls", rows, {}, ACTIVE_CALL_COLUMNS)
-        rows = [active_call_row(call, now) for call in calls.values()]
-        return collection("ActiveCalls", rows, query, ACTIVE_CALL_COLUMNS)
+        return collection("ActiveCalls", self._live(calls.values(), now), query, ACTIVE_CALL_COLUMNS)
+
+    def _live(self, calls: Iterable[Call], now: str) -> list[Row]:
+        rows = [active_call_row(call, now) for call in calls]
+        if self._faults.on(Fault.UNKNOWN_WORDS):
+            return [{**row, "Status": "Pondering", "Mood": "calm"} for row in rows]
+        return rows
 
     def drop_call(self, callid: int) -> web.Response:
         call = self._exchange.calls.get(callid)

@@ -65,6 +65,7 @@ def replayed(path: Path, *, report_internal: bool, as_json: bool) -> int:
 def play(scenario: Scenario, *, report_internal: bool = False) -> Replay:
     """Tells the tracker the whole scenario. Raises `ScenarioError`."""
     replay = Replay()
+    noted: list[tuple[str, ...]] = []
     for step in steps(scenario, report_internal=report_internal):
         one = step.observation
         replay.events += step.events
@@ -73,6 +74,10 @@ def play(scenario: Scenario, *, report_internal: bool = False) -> Replay:
             moment = (one.at - scenario.start).total_seconds()
             replay.idle.append(f"{moment:.1f} {one.verb} {' '.join(one.words.plain[:2])}")
         _look(replay.unknowns, one)
+        if one.verb == "unknown":
+            noted.append(one.words.plain)
+    for what, name in noted:
+        replay.unknowns.noted(what, name)
     return replay
 
 

@@ -45,8 +45,9 @@ class CapturingTracker(CallTracker):
 
     @plan.setter
     def plan(self, plan: NumberingPlan) -> None:
+        is_news = plan != self._witness.plan
         self._witness.plan = plan
-        if not self._is_inside:
+        if is_news and not self._is_inside:
             self._append(self._writing.plan(plan, self._clock()))
 
     def leg_seen(self, leg: Leg, at: datetime) -> None:

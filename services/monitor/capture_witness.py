@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from services.monitor.call_log import read_segment
 from services.monitor.calls.numbering import NumberingPlan
 from services.monitor.payloads import PayloadError, participant_from, read_leg, rows
-from services.monitor.unknowns import Unknowns
+from services.monitor.unknowns import Unknown, Unknowns
 from switchhook.errors import PbxError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class CaptureWitness:
     """What the PBX showed last, in its own words, by what was read of it."""
 
     def __init__(self, append: Callable[[str], None], writing: Writing, *, clock: Clock) -> None:
-        self.unknowns = Unknowns()
+        self.unknowns = Unknowns(self._unknown)
         self.append = append
         self.writing = writing
         self._clock = clock
@@ -83,6 +83,10 @@ class CaptureWitness:
         self._segments.clear()
         ahead = pairs[0][1].started_at - pairs[0][0].started_at if pairs else timedelta()
         return [row for _, _, row in pairs], ahead
+
+    def _unknown(self, what: Unknown, name: str, is_new: bool) -> None:
+        if is_new:
+            self.append(self.writing.note("unknown", self._clock(), what, name))
 
     def _remember_legs(self, answer: object) -> None:
         for dn in answer if isinstance(answer, list) else ():

@@ -103,6 +103,11 @@ class Unknowns:
         for name in fields:
             self._add(Unknown.FIELD, f"{where}.{name}")
 
+    def noted(self, what: str, name: str) -> None:
+        """One that somebody else came across; it counts where nothing here has shown it."""
+        if what in set(Unknown):
+            self.counts.setdefault((Unknown(what), name), 1)
+
     def _dn(self, dn: object) -> None:
         if not isinstance(dn, dict):
             return

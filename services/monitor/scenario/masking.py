@@ -114,7 +114,7 @@ class Mask:
             case str():
                 return value if value in self._dns else self.text(value)
             case _:
-                return "[…]" if isinstance(value, list) else "{…}"
+                return "[]" if isinstance(value, list) else "{}"
 
     def _person(self, text: str) -> str:
         found = _PERSON.fullmatch(text)

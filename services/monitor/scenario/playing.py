@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from services.monitor.scenario.notation import Observation
     from switchhook.events import Event
 
-NOTES = frozenset(("frame", "unreadable", "answer", "connected"))
+NOTES = frozenset(("frame", "unreadable", "answer", "connected", "unknown"))
 """Verbs of lines that say what happened, and tell the tracker nothing."""
 
 
