@@ -65,7 +65,7 @@ def replayed(path: Path, *, report_internal: bool, as_json: bool) -> int:
 def play(scenario: Scenario, *, report_internal: bool = False) -> Replay:
     """Tells the tracker the whole scenario. Raises `ScenarioError`."""
     replay = Replay()
-    noted: list[tuple[str, ...]] = []
+    noted: list[tuple[str, str]] = []
     for step in steps(scenario, report_internal=report_internal):
         one = step.observation
         replay.events += step.events
@@ -74,8 +74,9 @@ def play(scenario: Scenario, *, report_internal: bool = False) -> Replay:
             moment = (one.at - scenario.start).total_seconds()
             replay.idle.append(f"{moment:.1f} {one.verb} {' '.join(one.words.plain[:2])}")
         _look(replay.unknowns, one)
-        if one.verb == "unknown":
-            noted.append(one.words.plain)
+        match one.verb, one.words.plain:
+            case "unknown", (what, name):
+                noted.append((what, name))
     for what, name in noted:
         replay.unknowns.noted(what, name)
     return replay
@@ -91,8 +92,8 @@ def _look(unknowns: Unknowns, one: Observation) -> None:
                 unknowns.names(words.plain[0], (name[1:] for name in words.facts if name.startswith("+")))
     for words in shown:
         unknowns.participant(participant_of(words))
-    if one.verb == "frame":
-        unknowns.frame(int(one.words.plain[0]), "", None)
+    if one.verb == "frame" and one.words.plain and one.words.plain[0].isdecimal():
+        unknowns.frame(int(one.words.plain[0][:9]), "", None)
 
 
 def _text(scenario: Scenario, replay: Replay, lines: list[str]) -> str:

@@ -66,7 +66,7 @@ def read_scenario(text: str) -> Scenario:
     start = _start(head)
     frames, is_short = _observations(told[begin + 1 : end], start)
     timezone = next((words.plain[1] for words in head if words.plain[0] == "timezone"), "UTC")
-    grace = next((float(words.plain[1]) for words in head if words.plain[0] == "grace"), 2.0)
+    grace = next((words.plain[1] for words in head if words.plain[0] == "grace"), "2")
     return Scenario(
         title=title,
         frames=tuple(frames),
@@ -75,7 +75,7 @@ def read_scenario(text: str) -> Scenario:
         start=start,
         is_captured=any(words.plain[0] == "start" for words in head),
         timezone=_timezone(timezone),
-        grace=timedelta(seconds=grace),
+        grace=moment(grace, start) - start,
         report_internal=any(words.plain[0] == "internal" for words in head),
         is_cut=is_cut or is_short,
     )

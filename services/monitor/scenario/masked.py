@@ -41,7 +41,9 @@ def masked_participant(mask: Mask, shown: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in shown.items():
         if value is None:
             continue
-        if name in _COUNTS or name == "direct_control":
+        if name in _COUNTS and isinstance(value, bool):
+            masked[name] = mask.unknown(value)
+        elif name in _COUNTS or name == "direct_control":
             masked[name] = value if isinstance(value, int) else mask.unknown(value)
         elif name in _PARTIES and value in (shown.get("party_dn"), shown.get("dn")):
             masked[name] = mask.dn(str(value))

@@ -62,7 +62,7 @@ def tell(tracker: CallTracker, one: Observation, start: datetime = START) -> Non
     """Tells the tracker what one line says. Raises `ScenarioError`."""
     try:
         _tell(tracker, one, start)
-    except (KeyError, IndexError, ValueError) as error:
+    except (KeyError, IndexError, ValueError, OverflowError) as error:
         raise ScenarioError(f"the line of {(one.at - start).total_seconds()} s: {error!r}") from error
 
 
@@ -138,8 +138,9 @@ def _rows(one: Observation, start: datetime) -> list[ActiveCall]:
 
 
 def _alive(one: Observation, start: datetime) -> list[ActiveCall]:
-    short = [row_of(one.words, start, number=number) for number in one.facts.get("alive", "").split(",") if number]
-    return [*short, *_rows(one, start)]
+    if "numbers" in one.facts:
+        return _rows(one, start)
+    return [row_of(one.words, start, number=number) for number in one.facts["alive"].split(",") if number]
 
 
 def _inside(words: Words, start: datetime) -> list[ActiveCall]:

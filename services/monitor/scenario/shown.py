@@ -74,14 +74,16 @@ def participant_of(words: Words, plan: NumberingPlan | None = None) -> dict[str,
 def participant_words(shown: Mapping[str, Any]) -> str:
     """A participant that was masked, as words; one that `read_leg` can read."""
     parts = [f"{shown['dn']}/{shown['id']}", str(shown.get("status") or "Unknown")]
-    parts += [fact(word, shown[field]) for word, field in _NUMBER_BY_WORD.items() if field in shown]
+    odd = {field for field in _NUMBER_BY_WORD.values() if not isinstance(shown.get(field, 0), int)}
+    numbers = {word: field for word, field in _NUMBER_BY_WORD.items() if field in shown and field not in odd}
+    parts += [fact(word, shown[field]) for word, field in numbers.items()]
     for word, field in _FIELD_BY_WORD.items():
         value = shown.get(field)
         if word in _ALWAYS or value not in ("", None, "None"):
             parts.append(fact(word, "" if value is None else str(value)))
-    if shown.get("direct_control"):
+    if shown.get("direct_control") is True:
         parts.append("direct")
-    parts += [fact(f"+{name}", value) for name, value in shown.items() if name not in _NAMED]
+    parts += [fact(f"+{name}", value) for name, value in shown.items() if name not in _NAMED or name in odd]
     return " ".join(parts)
 
 
