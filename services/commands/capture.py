@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,8 +24,6 @@ from switchhook.settings.problems import unknown
 from switchhook.telemetry.logs import configure_logging
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from services.monitor.capture import Captured
     from switchhook.settings import PbxSettings, Settings
 
@@ -115,7 +114,11 @@ def _length(written: str | None) -> timedelta | None:
     if written is None:
         return None
     try:
-        return parse_duration(written)
+        length = parse_duration(written)
     except ValueError as error:
         complain([f"--duration: {error}"])
         raise typer.Exit(MISUSED) from error
+    if length <= timedelta():
+        complain(["--duration: must be longer than 0s"])
+        raise typer.Exit(MISUSED)
+    return length

@@ -105,6 +105,7 @@ class Feed:
 
     async def run(self) -> None:
         """Reads frames until the socket closes."""
+        is_behind = False
         async with asyncio.TaskGroup() as self._tasks:
             overdue = self._tasks.create_task(self._read_overdue())
             try:
@@ -112,10 +113,12 @@ class Feed:
                     if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
                         await self._receive(message.data)
                     self._hand_out()
-                    if len(self._line) > _MOST_IN_LINE:
-                        raise PbxUnreachable("the PBX sends more frames than it answers questions about them")
+                    if is_behind := len(self._line) > _MOST_IN_LINE:
+                        break
             finally:
                 overdue.cancel()
+        if is_behind:
+            raise PbxUnreachable("the PBX sends more frames than it answers questions about")
         raise PbxUnreachable("the websocket was closed by the PBX")
 
     async def _receive(self, data: str | bytes) -> None:
