@@ -104,7 +104,7 @@ async def capture(
             title, timezone=pbx.timezone, grace=settings.end_grace, report_internal=pbx.report_internal
         )
         file.write(head)
-        ledger = _Forgetful()
+        ledger = Forgetful()
         async with PbxSession(pbx, token_file=token_file, now=clock) as session:
             session.tell(witness.answer)
             watch = PbxWatch(
@@ -132,7 +132,7 @@ async def _follow(watch: PbxWatch, witness: CaptureWitness, *, duration: timedel
         following.cancel()
 
 
-class _Forgetful:
+class Forgetful:
     """The ledger of a capture: nothing is published, so nothing is kept; it says what the tracker made of it all."""
 
     def __init__(self) -> None:
