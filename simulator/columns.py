@@ -1,90 +1,122 @@
-"""Columns that XAPI queries may name. Fixed lists, so that a query is checked also when there is no row yet."""
+"""Columns that XAPI queries may name, and of what type they are: fixed, so that a query is checked without any row."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-ACTIVE_CALL_COLUMNS: Final = frozenset(
-    {
-        "Id",
-        "Caller",
-        "Callee",
-        "Status",
-        "EstablishedAt",
-        "LastChangeStatus",
-        "ServerNow",
-    }
-)
-RECORDING_COLUMNS: Final = frozenset(
-    {
-        "Id",
-        "StartTime",
-        "EndTime",
-        "FromDn",
-        "ToDn",
-        "FromDnType",
-        "ToDnType",
-        "FromCallerNumber",
-        "ToCallerNumber",
-        "FromDisplayName",
-        "ToDisplayName",
-        "FromDidNumber",
-        "ToDidNumber",
-        "FromCrmContact",
-        "ToCrmContact",
-        "FromIdParticipant",
-        "ToIdParticipant",
-        "CallType",
-        "RecordingUrl",
-        "ArchivedUrl",
-        "IsArchived",
-        "IsTranscribed",
-        "CanBeTranscribed",
-        "TranscriptionResult",
-        "Transcription",
-        "Summary",
-        "SentimentScore",
-        "RefParticipantId",
-    }
-)
-CALL_LOG_COLUMNS: Final = frozenset(
-    {
-        "CallId",
-        "SegmentId",
-        "CdrId",
-        "CallHistoryId",
-        "MainCallHistoryId",
-        "Indent",
-        "SubrowDescNumber",
-        "StartTime",
-        "Direction",
-        "CallType",
-        "Status",
-        "Answered",
-        "Reason",
-        "RingingDuration",
-        "TalkingDuration",
-        "SourceType",
-        "SourceDn",
-        "SourceCallerId",
-        "SourceDisplayName",
-        "DestinationType",
-        "DestinationDn",
-        "DestinationCallerId",
-        "DestinationDisplayName",
-        "ActionType",
-        "ActionDnType",
-        "actionDnDn",
-        "ActionDnCallerId",
-        "ActionDnDisplayName",
-        "SrcRecId",
-        "DstRecId",
-        "Recordings",
-        "RecordingUrl",
-        "CallCost",
-        "QualityReport",
-        "Summary",
-        "Transcription",
-        "SentimentScore",
-    }
-)
+if TYPE_CHECKING:
+    from simulator.wire import Row
+
+
+class Column(StrEnum):
+    """What a column may be compared with, besides null."""
+
+    NUMBER = "number"
+    TEXT = "text"
+    FLAG = "flag"
+    TIME = "time"
+    DURATION = "duration"
+    #: an object or a list: nothing at all
+    OBJECT = "object"
+
+
+Columns: TypeAlias = Mapping[str, Column]
+
+
+def columns_of(row: Row) -> Columns:
+    """The columns of an entity, from one of its rows; a null is taken for a text."""
+    return {name: _column(value) for name, value in row.items()}
+
+
+def _column(value: object) -> Column:
+    match value:
+        case bool():
+            return Column.FLAG
+        case int() | float():
+            return Column.NUMBER
+        case dict() | list():
+            return Column.OBJECT
+        case _:
+            return Column.TEXT
+
+
+ACTIVE_CALL_COLUMNS: Final[Columns] = {
+    "Id": Column.NUMBER,
+    "Caller": Column.TEXT,
+    "Callee": Column.TEXT,
+    "Status": Column.TEXT,
+    "EstablishedAt": Column.TIME,
+    "LastChangeStatus": Column.TIME,
+    "ServerNow": Column.TIME,
+}
+RECORDING_COLUMNS: Final[Columns] = {
+    "Id": Column.NUMBER,
+    "StartTime": Column.TIME,
+    "EndTime": Column.TIME,
+    "FromDn": Column.TEXT,
+    "ToDn": Column.TEXT,
+    "FromDnType": Column.NUMBER,
+    "ToDnType": Column.NUMBER,
+    "FromCallerNumber": Column.TEXT,
+    "ToCallerNumber": Column.TEXT,
+    "FromDisplayName": Column.TEXT,
+    "ToDisplayName": Column.TEXT,
+    "FromDidNumber": Column.TEXT,
+    "ToDidNumber": Column.TEXT,
+    "FromCrmContact": Column.TEXT,
+    "ToCrmContact": Column.TEXT,
+    "FromIdParticipant": Column.NUMBER,
+    "ToIdParticipant": Column.NUMBER,
+    "CallType": Column.TEXT,
+    "RecordingUrl": Column.TEXT,
+    "ArchivedUrl": Column.TEXT,
+    "IsArchived": Column.FLAG,
+    "IsTranscribed": Column.FLAG,
+    "CanBeTranscribed": Column.FLAG,
+    "TranscriptionResult": Column.NUMBER,
+    "Transcription": Column.TEXT,
+    "Summary": Column.TEXT,
+    "SentimentScore": Column.NUMBER,
+    "RefParticipantId": Column.NUMBER,
+}
+CALL_LOG_COLUMNS: Final[Columns] = {
+    "CallId": Column.NUMBER,
+    "SegmentId": Column.NUMBER,
+    "CdrId": Column.TEXT,
+    "CallHistoryId": Column.TEXT,
+    "MainCallHistoryId": Column.TEXT,
+    "Indent": Column.NUMBER,
+    "SubrowDescNumber": Column.NUMBER,
+    "StartTime": Column.TIME,
+    "Direction": Column.TEXT,
+    "CallType": Column.TEXT,
+    "Status": Column.TEXT,
+    "Answered": Column.FLAG,
+    "Reason": Column.TEXT,
+    "RingingDuration": Column.DURATION,
+    "TalkingDuration": Column.DURATION,
+    "SourceType": Column.NUMBER,
+    "SourceDn": Column.TEXT,
+    "SourceCallerId": Column.TEXT,
+    "SourceDisplayName": Column.TEXT,
+    "DestinationType": Column.NUMBER,
+    "DestinationDn": Column.TEXT,
+    "DestinationCallerId": Column.TEXT,
+    "DestinationDisplayName": Column.TEXT,
+    "ActionType": Column.NUMBER,
+    "ActionDnType": Column.NUMBER,
+    "actionDnDn": Column.TEXT,
+    "ActionDnCallerId": Column.TEXT,
+    "ActionDnDisplayName": Column.TEXT,
+    "SrcRecId": Column.NUMBER,
+    "DstRecId": Column.NUMBER,
+    "Recordings": Column.OBJECT,
+    "RecordingUrl": Column.TEXT,
+    "CallCost": Column.NUMBER,
+    "QualityReport": Column.FLAG,
+    "Summary": Column.TEXT,
+    "Transcription": Column.TEXT,
+    "SentimentScore": Column.NUMBER,
+}

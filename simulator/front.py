@@ -18,6 +18,7 @@ from simulator.answer import Answer, refused
 from simulator.faults import Fault, Faults
 from simulator.streams import STREAM_PATH
 from simulator.tokens import TokenOffice, bearer
+from simulator.xapi_answers import XapiError
 
 if TYPE_CHECKING:
     from simulator.callcontrol import CallControl
@@ -105,8 +106,8 @@ class Front:
         return _response(self._control.answer(request.method, request.rel_url.raw_path, body))
 
     async def _xapi_request(self, request: web.Request) -> web.StreamResponse:
-        if spoilt := await self._spoil():
-            return spoilt
+        if await self._spoil():
+            return XapiError(HTTPStatus.INTERNAL_SERVER_ERROR, "An error has occurred.").response()
         if not self._authorised(request):
             return _unauthorised()
         return await self._xapi.serve(request)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+from simulator.columns import Column, Columns
 from simulator.wire import Row
 
 Predicate: TypeAlias = Callable[[Row], bool]
@@ -50,33 +51,43 @@ class Page:
     count: int | None
 
 
-def select(rows: Iterable[Row], query: Mapping[str, str], *, columns: frozenset[str]) -> Page:
+def select(rows: Iterable[Row], query: Mapping[str, str], *, columns: Columns) -> Page:
     """The rows that the query asks for. Raises QueryError."""
     unknown = [name for name in query if name.startswith("$") and name not in _OPTIONS]
     if unknown:
         raise QueryError(f"The query parameter '{unknown[0]}' is not supported.")
+    narrowed({}, query, columns=columns)  # what is asked for is checked also when there is no row
     found = list(rows)
     if query.get("$filter"):
         keep = parse_filter(query["$filter"], columns=columns)
         found = [row for row in found if keep(row)]
     if sought := query.get("$search", "").strip('" ').lower():
         found = [row for row in found if any(sought in text.lower() for text in row.values() if isinstance(text, str))]
-    count = len(found) if query.get("$count", "").lower() == "true" else None
+    counted = query.get("$count", "false").lower()
+    if counted not in ("true", "false"):
+        raise QueryError(f"Invalid value '{counted}' for $count.")
+    count = len(found) if counted == "true" else None
     for clause in reversed([part for part in query.get("$orderby", "").split(",") if part.strip()]):
         column, _, way = clause.strip().partition(" ")
         _known(column, columns)
-        found.sort(key=lambda row, name=column: _sortable(row.get(name)), reverse=way.strip().lower() == "desc")  # type: ignore[misc] # name is bound for the loop
+        if way.strip() not in ("", "asc", "desc"):
+            raise QueryError(f"Syntax error at '{way.strip()}' in $orderby.")
+        found.sort(key=lambda row, name=column: _sortable(row.get(name)), reverse=way.strip() == "desc")  # type: ignore[misc] # name is bound for the loop
     skip, top = whole(query, "$skip", 0), whole(query, "$top", len(found))
     page = found[skip : skip + top]
-    names = [name.strip() for name in query.get("$select", "").split(",") if name.strip()]
-    if names:
-        for name in names:
-            _known(name, columns)
-        page = [{name: row[name] for name in names if name in row} for row in page]
-    return Page(rows=page, count=count)
+    return Page(rows=[narrowed(row, query, columns=columns) for row in page], count=count)
 
 
-def parse_filter(text: str, *, columns: frozenset[str]) -> Predicate:
+def narrowed(row: Row, query: Mapping[str, str], *, columns: Columns) -> Row:
+    """The row with the columns that $select asks for; all of them without it. Raises QueryError."""
+    for name in _names(query, "$expand"):
+        if columns.get(name) is not Column.OBJECT:
+            raise QueryError(f"Property '{name}' is not a navigation property.")
+    names = [_known(name, columns) for name in _names(query, "$select")]
+    return {name: row[name] for name in names if name in row} if names else row
+
+
+def parse_filter(text: str, *, columns: Columns) -> Predicate:
     """Raises QueryError."""
     parser = _Parser(_tokens(text), columns)
     predicate = parser.alternatives()
@@ -101,7 +112,7 @@ class _Token:
 
 
 class _Parser:
-    def __init__(self, tokens: Sequence[_Token], columns: frozenset[str]) -> None:
+    def __init__(self, tokens: Sequence[_Token], columns: Columns) -> None:
         self._tokens = tokens
         self._columns = columns
         self._place = 0
@@ -137,7 +148,9 @@ class _Parser:
         self._demand("(")
         column = _known(self._next("name").text, self._columns)
         self._demand(",")
-        part = str(_literal(self._next()))
+        part = _literal(self._next())
+        if self._columns[column] is not Column.TEXT or not isinstance(part, str):
+            raise QueryError(f"No function takes '{column}' and '{part}'.")
         self._demand(")")
         return lambda row: isinstance(row.get(column), str) and test(str(row[column]), part)
 
@@ -148,6 +161,8 @@ class _Parser:
         if compare is None:
             raise QueryError(f"'{word}' is not an operator.")
         value = _literal(self._next())
+        if not _fits(self._columns[column], value):
+            raise QueryError(f"'{column}' and '{value}' are of types that cannot be compared.")
         if isinstance(value, datetime):
             return lambda row: compare(_time(row.get(column)), value)
         return lambda row: compare(row.get(column), value)
@@ -198,7 +213,25 @@ def _literal(token: _Token) -> object:
             raise QueryError(f"'{token.text}' is not a value.")
 
 
-def _known(column: str, columns: frozenset[str]) -> str:
+def _fits(column: Column, value: object) -> bool:
+    match value:
+        case None:
+            return True
+        case bool():
+            return column is Column.FLAG
+        case int() | float():
+            return column is Column.NUMBER
+        case datetime():
+            return column is Column.TIME
+        case _:
+            return column is Column.TEXT
+
+
+def _names(query: Mapping[str, str], option: str) -> list[str]:
+    return [name.strip() for name in query.get(option, "").split(",") if name.strip()]
+
+
+def _known(column: str, columns: Columns) -> str:
     if column not in columns:
         raise QueryError(f"Could not find a property named '{column}'.")
     return column

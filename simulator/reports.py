@@ -6,7 +6,7 @@ import asyncio
 import re
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import orjson
 from aiohttp import web
@@ -14,6 +14,7 @@ from aiohttp import web
 from simulator.call_log import REPORT_ROW_LIMIT, CallLog, Period
 from simulator.columns import ACTIVE_CALL_COLUMNS, CALL_LOG_COLUMNS, RECORDING_COLUMNS
 from simulator.faults import Fault, Faults
+from simulator.functions import report_arguments
 from simulator.odata import whole
 from simulator.wire import active_call_row, utc_text
 from simulator.xapi_answers import XapiError, collection, single
@@ -30,21 +31,6 @@ if TYPE_CHECKING:
 _ID_FILTER = re.compile(r"^\(*Id eq \d+\)*(?: or \(*Id eq \d+\)*)*$")
 _ABOVE = re.compile(r"^Id gt (\d+)\b")
 _NUMBERS = re.compile(r"\d+")
-_ARGUMENTS: Final = frozenset(
-    {
-        "periodFrom",
-        "periodTo",
-        "sourceType",
-        "sourceFilter",
-        "destinationType",
-        "destinationFilter",
-        "callsType",
-        "callTimeFilterType",
-        "callTimeFilterFrom",
-        "callTimeFilterTo",
-        "hidePcalls",
-    }
-)
 
 
 class Reports:
@@ -111,8 +97,8 @@ class Reports:
         return web.Response(body=sound, content_type="audio/x-wav", headers=disposition)
 
     def call_log(self, arguments: str, query: Mapping[str, str]) -> web.Response:
-        given = _arguments(arguments)
-        if given.keys() != _ARGUMENTS:
+        given = report_arguments(arguments)
+        if given is None:
             raise XapiError(HTTPStatus.NOT_FOUND, "Not found")
         self._demand_right(Fault.NO_CALL_LOG)
         answered = {"1": True, "2": False}.get(given["callsType"])
@@ -132,11 +118,6 @@ class Reports:
     def _demand_right(self, missing: Fault) -> None:
         if self._faults.on(missing):
             raise XapiError(HTTPStatus.FORBIDDEN, "Forbidden")
-
-
-def _arguments(text: str) -> dict[str, str]:
-    pairs = (part.partition("=") for part in text.split(","))
-    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def _epoch(text: str) -> float:

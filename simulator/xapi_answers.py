@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import orjson
 from aiohttp import web
 
-from simulator.odata import select
+from simulator.columns import columns_of
+from simulator.odata import QueryError, narrowed, select
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from http import HTTPStatus
 
+    from simulator.columns import Columns
     from simulator.wire import Row
 
 
@@ -30,7 +32,7 @@ class XapiError(Exception):
 
 
 def collection(
-    name: str, rows: list[Row], query: Mapping[str, str], columns: frozenset[str], *, count: int | None = None
+    name: str, rows: list[Row], query: Mapping[str, str], columns: Columns, *, count: int | None = None
 ) -> web.Response:
     """What the query selects. `count`: of all rows, when `rows` is a page already."""
     page = select(rows, query, columns=columns)
@@ -38,6 +40,14 @@ def collection(
     if page.count is not None:
         body["@odata.count"] = page.count if count is None else count
     return single({**body, "value": page.rows})
+
+
+def entity(row: Row, query: Mapping[str, str]) -> web.Response:
+    """One object; of the query only $select and $expand make sense. Raises QueryError."""
+    odd = [name for name in query if name.startswith("$") and name not in ("$select", "$expand")]
+    if odd:
+        raise QueryError(f"The query parameter '{odd[0]}' is not supported.")
+    return single(narrowed(row, query, columns=columns_of(row)))
 
 
 def single(body: Row) -> web.Response:

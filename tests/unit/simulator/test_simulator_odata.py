@@ -4,9 +4,24 @@ from __future__ import annotations
 
 import pytest
 
+from simulator.columns import Column
 from simulator.odata import QueryError, parse_filter, select
 
-COLUMNS = frozenset({"Id", "Name", "At", "Flag"})
+COLUMNS = {"Id": Column.NUMBER, "Name": Column.TEXT, "At": Column.TIME, "Flag": Column.FLAG, "Peers": Column.OBJECT}
+NO_SENTENCES = ("Id", "Id eq", "Id is 1", "Nothing eq 1", "Id eq 1 Id", "(Id eq 1", "Id eq §")
+WRONG_TYPES = (
+    "Id eq '1'",
+    "Id eq true",
+    "Name eq 1",
+    "Name gt 2026-08-04T22:49:33Z",
+    "At eq 'now'",
+    "At gt 5",
+    "Flag eq 1",
+    "Flag eq 'true'",
+    "Peers eq 'x'",
+    "contains(Id,'1')",
+    "contains(Name,1)",
+)
 ROWS: list[dict[str, object]] = [
     {"Id": 1, "Name": "Ext.117", "At": "2026-08-04T22:49:33.865288Z", "Flag": True},
     {"Id": 2, "Name": "O'Hara", "At": "2026-08-05T00:00:00Z", "Flag": False},
@@ -41,7 +56,9 @@ def test_a_filter_keeps_the_rows_it_names(text: str, found: list[object]) -> Non
     assert ids(text) == found
 
 
-@pytest.mark.parametrize("text", ["Id", "Id eq", "Id is 1", "Nothing eq 1", "Id eq 1 Id", "(Id eq 1", "Id eq §"])
+@pytest.mark.parametrize(
+    "text", ["Id", "Id eq", "Id is 1", "Nothing eq 1", "Id eq 1 Id", "(Id eq 1", "Id eq §", *WRONG_TYPES]
+)
 def test_a_filter_that_is_not_understood_is_an_error(text: str) -> None:
     with pytest.raises(QueryError):
         parse_filter(text, columns=COLUMNS)
@@ -62,7 +79,21 @@ def test_order_may_have_several_columns_and_puts_null_first() -> None:
     assert [row["Id"] for row in page.rows] == [3, 2, 1]
 
 
-@pytest.mark.parametrize("query", [{"$top": "-1"}, {"$skip": "x"}, {"$apply": "x"}, {"$select": "Nothing"}])
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"$top": "-1"},
+        {"$skip": "x"},
+        {"$apply": "x"},
+        {"$select": "Nothing"},
+        {"$select": "Id,Nothing"},
+        {"$count": "perhaps"},
+        {"$orderby": "Nothing"},
+        {"$orderby": "Id sideways"},
+        {"$expand": "Nothing"},
+        {"$expand": "Id"},
+    ],
+)
 def test_wrong_options_are_errors(query: dict[str, str]) -> None:
     with pytest.raises(QueryError):
         select(ROWS, query, columns=COLUMNS)
