@@ -27,7 +27,7 @@ from services.monitor.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from services.monitor.calls.legs import Leg
 
@@ -37,6 +37,8 @@ OTHER = "other"
 
 _STATUSES = frozenset(status.value for status in LegStatus if status is not LegStatus.UNKNOWN)
 _EVENT_TYPES = frozenset((0, 1, 2, 3, 4))
+_WORDS = ("status", *TYPE_FIELDS)
+_MOST_KNOWN = 1000  # combinations of known words that need no second look
 _NAME_LENGTH = 40
 _ODD = re.compile(r"[^A-Za-z0-9_.:@-]")
 _DIGITS = re.compile(r"\d{3,}")  # a name with a telephone number in it is not to be shown
@@ -56,6 +58,7 @@ class Unknowns:
 
     def __init__(self, count: Callable[[Unknown, str, bool], None] | None = None) -> None:
         self.counts: Counter[tuple[Unknown, str]] = Counter()
+        self._known_words: set[tuple[object, ...]] = set()
         self._count = count
 
     def participant(self, shown: object) -> None:
@@ -63,11 +66,15 @@ class Unknowns:
         if not isinstance(shown, dict):
             return
         self._fields("participant", shown, PARTICIPANT_FIELDS)
-        status = shown.get("status")
-        if not isinstance(status, str) or status not in _STATUSES:
-            self._add(Unknown.STATUS, status)
-        for name in TYPE_FIELDS:
-            self._kind(shown.get(name), DN_CLASSES)
+        words = tuple(map(shown.get, _WORDS))
+        try:
+            key = hash(words)
+        except TypeError:  # a list or an object among them
+            key = None
+        if key is not None and words in self._known_words:
+            return
+        if self._are_known(words) and key is not None and len(self._known_words) < _MOST_KNOWN:
+            self._known_words.add(words)
 
     def leg(self, shown: object, leg: Leg | None) -> None:
         """A participant, and what was read from it."""
@@ -102,6 +109,16 @@ class Unknowns:
         """Fields that are known to be unknown."""
         for name in fields:
             self._add(Unknown.FIELD, f"{where}.{name}")
+
+    def _are_known(self, words: Sequence[object]) -> bool:
+        """False when one of a participant's words was counted: its status, or a kind."""
+        before = self.counts.total()
+        status, *kinds = words
+        if not isinstance(status, str) or status not in _STATUSES:
+            self._add(Unknown.STATUS, status)
+        for name in kinds:
+            self._kind(name, DN_CLASSES)
+        return self.counts.total() == before
 
     def noted(self, what: str, name: str) -> None:
         """One that somebody else came across; it counts where nothing here has shown it."""
