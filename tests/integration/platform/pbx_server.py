@@ -88,6 +88,7 @@ class PbxServer:
             "/page": {"body": b"<html>not JSON</html>"},
             "/audio": {"body": AUDIO, "content_type": "audio/x-wav"},
             "/xapi/v1/Recordings": {"body": b"{}"},
+            "/endless": {"body": json.dumps({"value": [{"Number": "1"}] * 100}).encode()},
         }
         if request.path == "/torn":
             response = web.StreamResponse(headers={"Content-Length": "100000"})

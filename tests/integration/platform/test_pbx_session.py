@@ -13,6 +13,7 @@ import pytest
 import trustme
 from pydantic import SecretStr
 
+from services.monitor import directory
 from switchhook.errors import (
     ConfigError,
     PbxAnswer,
@@ -339,3 +340,26 @@ async def test_clocks_that_agree_to_a_few_seconds_are_taken_as_equal(session: Pb
     wall.now = utc_now() - timedelta(seconds=1)
     await session.get_json("/callcontrol")
     assert session.clock_ahead == timedelta()
+
+
+async def test_an_answer_that_does_not_end_is_given_up(session: PbxSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("switchhook.pbx.session._LONGEST_ANSWER", 2**20)
+    assert await session.get_json("/endless")
+    monkeypatch.setattr("switchhook.pbx.session._LONGEST_ANSWER", 1000)
+    with pytest.raises(PbxAnswer, match="GET /endless: the answer has more than"):
+        await session.get_json("/endless")
+
+
+async def test_an_observer_is_told_of_every_answer_and_of_every_refusal(session: PbxSession) -> None:
+    told: list[tuple[str, object]] = []
+    session.tell(lambda path, answer: told.append((path, answer)))
+    await session.get_json("/callcontrol", {"$top": 1})
+    with pytest.raises(PbxForbidden):
+        await session.get_json("/forbidden")
+    assert told[0] == ("/callcontrol", [{"dn": "100"}])
+    assert (told[1][0], type(told[1][1])) == ("/forbidden", PbxForbidden)
+
+
+async def test_a_listing_that_does_not_end_is_given_up(session: PbxSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(directory, "_MOST_ROWS", 300)
+    assert len(await directory._read_all(session, "/endless")) == 300
