@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PAGE = 100  # rows; the PBX refuses more on some collections
-_MOST_ROWS = 200_000  # no PBX has so many; one that never stops listing must not fill the memory
+_MOST_ROWS = 100_000  # more than any PBX has: one that begins again at every page must come to an end
 
 
 async def read_numbering_plan(

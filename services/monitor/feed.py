@@ -34,7 +34,10 @@ log = logging.getLogger(__name__)
 
 _ANSWER_TIMEOUT = timedelta(seconds=3)
 _CHECK_EVERY = 0.5  # seconds between looks for overdue answers
-_MOST_IN_LINE = 100_000  # frames; with more of them the PBX is too far ahead, and a new snapshot is the shorter way
+# A PBX that sends so much more than it answers is left, and its snapshot asked for: that is the shorter question.
+_LONGEST_LINE = 50_000  # updates
+_MOST_READS = 500  # legs that are read over HTTP at the same time
+_FRAMES_AT_ONCE = 50  # a socket that is never empty lets the other PBXs have their turn after so many
 
 
 class Witness(Protocol):
@@ -96,6 +99,8 @@ class Feed:
         self._apply: Callable[[LegUpdate], None] | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._is_answering = False
+        self._reads = 0
+        self._complaints: set[str] = set()
         self._is_mute = False  # this PBX does not answer requests over the socket
 
     def release(self, apply: Callable[[LegUpdate], None]) -> None:
@@ -105,20 +110,19 @@ class Feed:
 
     async def run(self) -> None:
         """Reads frames until the socket closes."""
-        is_behind = False
         async with asyncio.TaskGroup() as self._tasks:
             overdue = self._tasks.create_task(self._read_overdue())
             try:
+                frames = 0
                 async for message in self._socket:
                     if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
                         await self._receive(message.data)
                     self._hand_out()
-                    if is_behind := len(self._line) > _MOST_IN_LINE:
-                        break
+                    frames += 1
+                    if frames % _FRAMES_AT_ONCE == 0:
+                        await asyncio.sleep(0)
             finally:
                 overdue.cancel()
-        if is_behind:
-            raise PbxUnreachable("the PBX sends more frames than it answers questions about")
         raise PbxUnreachable("the websocket was closed by the PBX")
 
     async def _receive(self, data: str | bytes) -> None:
@@ -133,6 +137,8 @@ class Feed:
         match frame.type:
             case FrameType.RESPONSE:
                 self._answered(frame.attached or {})
+            case _ if len(self._line) >= _LONGEST_LINE:
+                raise PbxUnreachable(f"the PBX owes answers to {_LONGEST_LINE} frames")
             case FrameType.UPSERT if frame.key is not None:
                 self._count("upsert")
                 await self._upserted(frame, frame.key)
@@ -167,12 +173,14 @@ class Feed:
         status, body = answer.get("StatusCode"), answer.get("Response")
         if awaited is None or status not in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):
             return  # one that was refused is overdue in a moment, and read over HTTP
+        try:
+            participant = orjson.loads(body) if isinstance(body, str) and status == HTTPStatus.OK else body
+        except orjson.JSONDecodeError:
+            self._count("unreadable")
+            return
         del self._asked[request_id]
         self._is_answering = True
-        if status == HTTPStatus.NOT_FOUND:
-            self._settle(awaited, None)
-        else:
-            self._settle(awaited, _parsed(body))
+        self._settle(awaited, None if status == HTTPStatus.NOT_FOUND else participant)
 
     def _settle(self, awaited: _Awaited, participant: object) -> None:
         awaited.is_settled = True
@@ -185,13 +193,19 @@ class Feed:
             self._count("unreadable")
             if self._witness is not None:
                 self._witness.leg(participant, None)
-            log.warning("feed.unreadable", extra={"dn": awaited.key[0], "reason": str(error)})
+            self._complain("feed.unreadable", awaited, error)
             return
         if leg.kind is DnKind.UNKNOWN or leg.status is LegStatus.UNKNOWN:
             self._count("unknown")
         if self._witness is not None:
             self._witness.leg(participant, leg)
         awaited.update = LegUpdate(key=awaited.key, leg=leg, at=awaited.at)
+
+    def _complain(self, event: str, awaited: _Awaited, error: Exception) -> None:
+        """Once for each connection: counters tell of all, and a broken PBX must not fill the log."""
+        level = logging.DEBUG if event in self._complaints else logging.WARNING
+        self._complaints.add(event)
+        log.log(level, event, extra={"dn": awaited.key[0], "reason": str(error)})
 
     def _hand_out(self) -> None:
         if self._apply is None:
@@ -215,7 +229,10 @@ class Feed:
 
     def _read_by_http(self, awaited: _Awaited) -> None:
         self._count("read_over_http")
+        if self._reads >= _MOST_READS:
+            raise PbxUnreachable(f"the PBX owes answers to {_MOST_READS} frames, over HTTP too")
         if self._tasks is not None:
+            self._reads += 1
             self._tasks.create_task(self._read_over_http(awaited))
 
     async def _read_over_http(self, awaited: _Awaited) -> None:
@@ -225,15 +242,6 @@ class Feed:
             self._settle(awaited, None)
         except PbxError as error:
             awaited.is_settled = True  # a snapshot will tell
-            log.warning("feed.leg_not_read", extra={"dn": awaited.key[0], "reason": str(error)})
+            self._complain("feed.leg_not_read", awaited, error)
+        self._reads -= 1
         self._hand_out()
-
-
-def _parsed(body: object) -> object:
-    """The participant of an answer, which some versions send as text; one that cannot be read stays what it is."""
-    if not isinstance(body, str):
-        return body
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return body

@@ -1,0 +1,17 @@
+"""A capture loses nothing that the tracker is told; a new way of telling it something must not be forgotten."""
+
+from __future__ import annotations
+
+from services.monitor.calls.tracker import CallTracker
+from services.monitor.capture_tracker import CapturingTracker
+
+TOLD = {"leg_seen", "leg_gone", "resync", "replay", "active_calls", "answer"}
+ASKED = {"calls", "questions", "next_question_at", "lacks_a_number", "take"}
+AT_THE_START = {"restore"}
+"""A capture begins with nothing kept."""
+
+
+def test_whatever_the_tracker_can_be_told_is_written() -> None:
+    public = {name for name in vars(CallTracker) if not name.startswith("_")}
+    assert public == TOLD | ASKED | AT_THE_START, "is the new one written by a capture, and played by a replay?"
+    assert TOLD | {"plan"} <= vars(CapturingTracker).keys()
