@@ -2,8 +2,8 @@
 
     python -m bench.bare URL --core N --connections 64
 
-For every line with a number on standard input it sends so many requests and prints the seconds that this took. The
-requests are rendered before the time runs; nothing is stored, and nothing is done with the answers.
+For every line with a number on standard input it sends so many requests and prints the seconds that this took, and the
+processor seconds that it took before to render them. Nothing is stored, and nothing is done with the answers.
 """
 
 from __future__ import annotations
@@ -67,8 +67,11 @@ async def _run(url: str, connections: int) -> None:
     connector = aiohttp.TCPConnector(limit=connections, keepalive_timeout=KEEP_ALIVE.total_seconds())
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
         while line := await asyncio.to_thread(sys.stdin.readline):
-            took = await send(session, prepared(url, int(line)), connections)
-            sys.stdout.write(f"{took}\n")
+            before = time.process_time()
+            requests = prepared(url, int(line))
+            preparing = time.process_time() - before
+            took = await send(session, requests, connections)
+            sys.stdout.write(f"{took} {preparing}\n")
             sys.stdout.flush()
 
 

@@ -10,11 +10,13 @@ from bench.dispatching import Where, dispatching
 from bench.processes import say
 from bench.receiving import receiving
 from bench.stored import fill
-from bench.throughput import delivered_a_second
+from bench.throughput import one_round
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from bench.dispatching import Running
 
 
 async def as_it_grows(
@@ -30,19 +32,19 @@ async def _of_one(
 ) -> None:
     async with AsyncExitStack() as stack:
         receiver = stack.enter_context(receiving(folder, f"growth-{name}"))
-        address_by_size = {}
+        dispatcher_by_size: dict[int, Running] = {}
         for size in sizes:
             filled = await fill(folder / f"{name}-{size}", database, size)
             took = f"{filled.seconds:.1f} s, {filled.megabytes:.0f} MB"
             say(f"  {name}: {size:>9,} delivered events written by SQL: {took}")
             where = Where(folder=folder / f"{name}-{size}", core=core, url=receiver.url, database=filled.database)
-            address_by_size[size] = (await stack.enter_async_context(dispatching(where))).address
+            dispatcher_by_size[size] = await stack.enter_async_context(dispatching(where))
         rates: dict[int, list[float]] = {size: [] for size in sizes}
         for number in range(rounds + 1):
-            for size, address in address_by_size.items():
-                rate = await delivered_a_second(receiver, address, count if number else max(count // 5, 1))
+            for size, dispatcher in dispatcher_by_size.items():
+                figure = await one_round(receiver, dispatcher, count if number else max(count // 5, 1))
                 if number:
-                    rates[size].append(rate)
+                    rates[size].append(figure.rate)
     for size, of_size in rates.items():
         share = statistics.median(one / first for one, first in zip(of_size, rates[sizes[0]], strict=True))
         rate = statistics.median(of_size)

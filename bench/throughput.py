@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import statistics
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.dispatching import Where, dispatching
-from bench.processes import running, say
+from bench.processes import processor_seconds, running, say
 from bench.publishing import new_messages, publish
 from bench.receiving import receiving
 
@@ -16,19 +17,32 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from bench.dispatching import Running
     from bench.processes import Companion
     from bench.receiving import Receiver
 
 CONNECTIONS = 64  # the default of `dispatcher.concurrency`
+_SETTLED = 0.3  # seconds in which the last settlements are written
 _AIM_BY_NAME = {"SQLite": 0.6, "PostgreSQL": 0.4}
 
 
-async def delivered_a_second(receiver: Receiver, address: str, count: int) -> float:
-    """One round: from the moment the first event is handed over until the last webhook arrives."""
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one round showed: deliveries (or requests) a second, and the processor seconds that each cost."""
+
+    rate: float
+    cost: float
+
+
+async def one_round(receiver: Receiver, dispatcher: Running, count: int) -> Round:
+    """From the moment the first event is handed over until the last webhook arrives; its cost until all are settled."""
     messages = await asyncio.to_thread(new_messages, count)
-    at_by_id = await publish(address, messages, rate=None)
+    before = processor_seconds(dispatcher.pid)
+    at_by_id = await publish(dispatcher.address, messages, rate=None)
     arrivals = await receiver.take(at_by_id)
-    return count / (max(arrivals.values()) - min(at_by_id.values()))
+    await asyncio.sleep(_SETTLED)
+    cost = (processor_seconds(dispatcher.pid) - before) / count
+    return Round(rate=count / (max(arrivals.values()) - min(at_by_id.values())), cost=cost)
 
 
 async def against_bare_client(
@@ -40,7 +54,7 @@ async def against_bare_client(
         # A receiver of its own: both make events from the first on, and the ids would be the same.
         beside = stack.enter_context(receiving(folder, "bare"))
         bare = stack.enter_context(running("bench.bare", beside.url, f"--core={core}", f"--connections={CONNECTIONS}"))
-        address_by_name = {}
+        dispatcher_by_name: dict[str, Running] = {}
         for name, database in databases.items():
             where = Where(
                 folder=folder / name,
@@ -49,27 +63,37 @@ async def against_bare_client(
                 database=database,
                 profile=profile if name == "SQLite" else "",
             )
-            address_by_name[name] = (await stack.enter_async_context(dispatching(where))).address
-        rates: dict[str, list[float]] = {name: [] for name in ("bare client", *databases)}
+            dispatcher_by_name[name] = await stack.enter_async_context(dispatching(where))
+        bare_rounds: list[Round] = []
+        rounds_by_name: dict[str, list[Round]] = {name: [] for name in databases}
         for number in range(rounds + 1):
             size = count if number else max(count // 5, 1)  # the first round warms up and does not count
-            figures = {"bare client": await _bare(bare, size)}
-            for name, address in address_by_name.items():
-                figures[name] = await delivered_a_second(receiver, address, size)
-            for name, figure in figures.items() if number else ():
-                rates[name].append(figure)
-    _tell(rates, count)
+            figures = {name: await one_round(receiver, each, size) for name, each in dispatcher_by_name.items()}
+            bare_figure = await _bare(bare, size)
+            if number:
+                bare_rounds.append(bare_figure)
+                for name, figure in figures.items():
+                    rounds_by_name[name].append(figure)
+    _tell(bare_rounds, rounds_by_name, count)
 
 
-async def _bare(client: Companion, count: int) -> float:
+async def _bare(client: Companion, count: int) -> Round:
+    before = processor_seconds(client.process.pid)
     client.tell(str(count))
-    return count / float(await asyncio.to_thread(client.line))
+    seconds, preparing = map(float, (await asyncio.to_thread(client.line)).split())
+    cost = (processor_seconds(client.process.pid) - before - preparing) / count
+    return Round(rate=count / seconds, cost=cost)
 
 
-def _tell(rates: dict[str, list[float]], count: int) -> None:
-    bare = rates.pop("bare client")
-    say(f"  bare client: {statistics.median(bare):.0f} requests/s, median of {len(bare)} rounds of {count:,}")
-    for name, of_database in rates.items():
-        share = statistics.median(one / best for one, best in zip(of_database, bare, strict=True))
-        rate, aim = statistics.median(of_database), _AIM_BY_NAME[name]
-        say(f"  {name}: {rate:.0f} deliveries/s, {share:.0%} of the bare client (aim {aim:.0%})")
+def _tell(bare: list[Round], rounds_by_name: dict[str, list[Round]], count: int) -> None:
+    say(f"  bare client: {_of(bare)}; medians of {len(bare)} rounds of {count:,}")
+    for name, rounds in rounds_by_name.items():
+        share = statistics.median(one.rate / best.rate for one, best in zip(rounds, bare, strict=True))
+        cost = statistics.median(best.cost / one.cost for one, best in zip(rounds, bare, strict=True))
+        say(f"  {name}: {_of(rounds)}; {share:.0%} of the bare client's rate (aim {_AIM_BY_NAME[name]:.0%}),")
+        say(f"    {cost:.0%} if it is told by processor time, which other programs on the machine disturb less")
+
+
+def _of(rounds: list[Round]) -> str:
+    rate, cost = statistics.median(one.rate for one in rounds), statistics.median(one.cost for one in rounds)
+    return f"{rate:.0f} a second at {cost * 1e6:.0f} µs of processor time each"

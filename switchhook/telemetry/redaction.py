@@ -19,6 +19,14 @@ _SECRET_TEXT = re.compile(
     r"""|(\bBearer\s+)[^\s"',]+""",
     re.IGNORECASE,
 )
+# Every key and every value that is changed by `redacted_value` holds one of these, whatever its case.
+_TRACES = ("sig", "token", "secret", "passw", "authorization", "cookie", "api", "bearer", 'number"', '"calle', '"did"')
+
+
+def is_harmless(line: str) -> bool:
+    """True for a JSON text in which surely nothing is to be hidden; much cheaper than looking at every value."""
+    folded = line.casefold()
+    return not any(trace in folded for trace in _TRACES)
 
 
 def mask(number: str) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
+import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchhook.telemetry import configure_logging, mask
-from switchhook.telemetry.redaction import redacted
+from switchhook.telemetry.redaction import is_harmless, redacted, redacted_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 log = logging.getLogger("switchhook.test")
 
@@ -31,8 +35,14 @@ def stream() -> Iterator[io.StringIO]:
     root.setLevel(level)
 
 
+def written(stream: io.StringIO) -> str:
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+    return stream.getvalue()
+
+
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in stream.getvalue().splitlines()]
+    return [json.loads(line) for line in written(stream).splitlines()]
 
 
 def test_a_line_is_an_object_with_the_facts_beside_the_event(stream: io.StringIO) -> None:
@@ -95,9 +105,9 @@ def test_every_value_gets_onto_a_line(stream: io.StringIO, value: object) -> Non
 def test_no_secret_reaches_a_line(stream: io.StringIO, extra: dict[str, object], format_: Any) -> None:
     configure_logging(format_, "info", True, stream)
     log.info("said", extra=extra)
-    assert "said" in stream.getvalue()
-    assert "hush" not in stream.getvalue()
-    assert "***" in stream.getvalue()
+    assert "said" in written(stream)
+    assert "hush" not in written(stream)
+    assert "***" in written(stream)
 
 
 def test_a_secret_in_the_event_itself_is_hidden(stream: io.StringIO) -> None:
@@ -118,7 +128,7 @@ def test_numbers_are_masked_unless_the_configuration_says_otherwise(
 def test_the_console_shows_the_same_facts(stream: io.StringIO) -> None:
     configure_logging("console", "info", False, stream)
     log.warning("publish.lost", extra={"sink": "dispatcher:50051"})
-    assert stream.getvalue().endswith(" WARNING publish.lost sink=dispatcher:50051\n")
+    assert written(stream).endswith(" WARNING publish.lost sink=dispatcher:50051\n")
 
 
 @pytest.mark.parametrize(("number", "masked"), [("420777123456", "*********456"), ("100", "100"), ("", "")])
@@ -135,3 +145,69 @@ def test_masking_twice_is_masking_once(number: str) -> None:
 @given(st.text(alphabet="abcdefgh=&?/ .:", max_size=60))
 def test_harmless_text_is_left_alone(text: str) -> None:
     assert redacted(text) == text
+
+
+FACTS = st.dictionaries(
+    st.sampled_from(["user", "did", "text", "caller", "x-api-key", "Token", "url", "outside_number"]),
+    st.text(alphabet='sSiIgG=tToken\u017fecret&?"/: bBearpassword', max_size=40) | st.integers() | st.none(),
+    max_size=4,
+)
+
+
+@given(FACTS)
+def test_what_is_taken_for_harmless_is_not_changed_by_redaction(facts: dict[str, object]) -> None:
+    if is_harmless(json.dumps(facts, ensure_ascii=False)):
+        assert {key: redacted_value(key, value, numbers=False) for key, value in facts.items()} == facts
+
+
+def test_lines_are_written_together_soon_after_they_are_logged(stream: io.StringIO) -> None:
+    log.info("one")
+    assert stream.getvalue() == ""
+    log.info("two")
+    deadline = time.monotonic() + 10
+    while not stream.getvalue() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert [line["event"] for line in lines(stream)] == ["one", "two"]
+
+
+def test_a_warning_is_written_at_once_and_after_what_was_said_before(stream: io.StringIO) -> None:
+    log.info("one")
+    log.warning("two")
+    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["one", "two"]
+
+
+def test_nothing_is_lost_when_the_process_ends_and_lines_of_threads_stay_whole(tmp_path: Path) -> None:
+    program = """
+import logging, sys, threading
+from switchhook.telemetry import configure_logging
+configure_logging("json", "info", False, sys.stderr)
+log = logging.getLogger("many")
+def say(name):
+    for number in range(500):
+        log.info("said", extra={"name_": name, "at": number})
+threads = [threading.Thread(target=say, args=(name,)) for name in "abcd"]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+    with (tmp_path / "log").open("w+") as file:
+        subprocess.run([sys.executable, "-c", program], stderr=file, check=True, timeout=60)
+        file.seek(0)
+        said = [json.loads(line) for line in file]
+    for name in "abcd":
+        assert [line["at"] for line in said if line["name_"] == name] == list(range(500))
+
+
+def test_a_closed_stream_does_not_disturb_who_logs(tmp_path: Path) -> None:
+    file = (tmp_path / "log").open("w")
+    root = logging.getLogger()
+    handlers, level, raising = root.handlers[:], root.level, logging.raiseExceptions
+    logging.raiseExceptions = False
+    try:
+        root.handlers[:] = []
+        configure_logging("json", "info", False, file)
+        file.close()
+        log.error("said")
+    finally:
+        logging.raiseExceptions = raising
+        root.handlers[:] = handlers
+        root.setLevel(level)
