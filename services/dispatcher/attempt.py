@@ -6,17 +6,19 @@ followed, nothing is decompressed, and what an answer may cost is bounded in tim
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from datetime import timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import aiohttp
+from aiohttp.http import HttpProcessingError
 from aiohttp.resolver import DefaultResolver
 from yarl import URL
 
 import switchhook
 from services.dispatcher.connector import GuardedConnector, Peer, peer_of_attempt
+from services.dispatcher.exchange import BODY_KEPT, Exchanges
 from services.dispatcher.faults import failure, redacted
 from services.dispatcher.guard import ForbiddenAddress
 from services.dispatcher.outcome import Failure, Response
@@ -36,12 +38,6 @@ if TYPE_CHECKING:
 USER_AGENT = f"Switchhook/{switchhook.__version__}"
 # Below the 5 s after which common servers close an idle connection: a request must not meet a closing one.
 KEEP_ALIVE = timedelta(seconds=4)
-HEADER_LIMIT = 8 * 1024  # bytes of the status line, and of one header
-MOST_HEADERS = 100
-BODY_READ = 64 * 1024  # bytes; whoever sends more loses the connection
-BODY_KEPT = 16 * 1024  # bytes
-# The outcome is known with the status: the body is only for people, and not worth holding back a call's next event.
-BODY_PATIENCE = timedelta(seconds=2)
 
 
 class Connections:
@@ -67,7 +63,7 @@ class Connections:
         self._connect_timeout = connect_timeout
         self._resolver = resolver
         self._stack = AsyncExitStack()
-        self._session: aiohttp.ClientSession | None = None
+        self._exchanges: Exchanges | None = None
         self._targets: ProxiedTargets | None = None
 
     async def __aenter__(self) -> Connections:
@@ -79,7 +75,14 @@ class Connections:
             self._targets = ProxiedTargets(
                 resolver, allowed=self._access.allowed, patience=min(self._connect_timeout, self._endpoint.timeout)
             )
-        self._session = await self._stack.enter_async_context(self._new_session(resolver))
+        connector = self._connector(resolver)
+        self._stack.push_async_callback(connector.close)
+        self._exchanges = Exchanges(
+            connector,
+            timeout=self._endpoint.timeout,
+            connect_timeout=self._connect_timeout,
+            proxy=self._access.proxy,
+        )
         return self
 
     async def __aexit__(
@@ -98,77 +101,37 @@ class Connections:
         peer = Peer()
         token = peer_of_attempt.set(peer)
         try:
-            return await self._exchange(request, headers, peer)
-        except (aiohttp.ClientError, ForbiddenAddress, TimeoutError, OSError, ValueError) as error:
+            return await self._exchange(request, headers)
+        except (aiohttp.ClientError, HttpProcessingError, ForbiddenAddress, TimeoutError, OSError, ValueError) as error:
             return failure(error, address=peer.address)
         finally:
             peer_of_attempt.reset(token)
 
-    async def _exchange(self, request: HttpRequest, headers: dict[str, str], peer: Peer) -> Response:
-        if self._session is None:
+    async def _exchange(self, request: HttpRequest, headers: dict[str, str]) -> Response:
+        if self._exchanges is None:
             raise RuntimeError("the connections are not open")
         url = URL(request.url, encoded=True)
         if self._targets is not None:
             await self._targets.demand_allowed(url.host or "")
-        async with self._session.request(
-            request.method,
-            url,
-            data=request.body,
-            headers=headers,
-            allow_redirects=False,
-            proxy=self._access.proxy,
-        ) as response:
-            beginning, read = await _beginning(response)
-            text = beginning.decode(errors="replace")
-            return Response(
-                status=response.status,
-                retry_after=response.headers.get("retry-after"),
-                webhook_delivery=response.headers.get("webhook-delivery"),
-                excerpt="" if response.ok else redacted(text),
-                body=redacted(text, BODY_KEPT) if text else "",
-                body_bytes=read,
-                address=peer.address,
-            )
-
-    def _new_session(self, resolver: AbstractResolver) -> aiohttp.ClientSession:
-        connect = self._connect_timeout.total_seconds()
-        session = aiohttp.ClientSession(
-            connector=GuardedConnector(
-                resolver=resolver,
-                # A proxy's address is the operator's own choice; where it leads is checked by name.
-                allowed=self._access.allowed if self._access.proxy is None else None,
-                tls=self._access.tls or True,
-                limit=self._limit,
-                keep_alive=KEEP_ALIVE,
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(
-                total=self._endpoint.timeout.total_seconds(), connect=connect, sock_connect=connect
-            ),
-            auto_decompress=False,
-            max_line_size=HEADER_LIMIT,
-            max_field_size=HEADER_LIMIT,
-            max_headers=MOST_HEADERS,
+        answer = await self._exchanges.exchange(request, url, headers)
+        text = answer.beginning.decode(errors="replace")
+        is_refusal = answer.status >= HTTPStatus.BAD_REQUEST
+        return Response(
+            status=answer.status,
+            retry_after=answer.headers.get("retry-after"),
+            webhook_delivery=answer.headers.get("webhook-delivery"),
+            excerpt=redacted(text) if is_refusal and text else "",
+            body=redacted(text, BODY_KEPT) if text else "",
+            body_bytes=answer.read,
+            address=answer.peer,
         )
-        session._retry_connection = False  # noqa: SLF001 - else a GET that fails is sent twice in one attempt
-        return session
 
-
-async def _beginning(response: aiohttp.ClientResponse) -> tuple[bytes, int]:
-    """What is kept of the body, and how many bytes of it were read.
-
-    A body that is too long, drips or breaks off costs the connection and nothing else.
-    """
-    content = response.content
-    if content.at_eof():
-        return b"", 0
-    kept, read = bytearray(), 0
-    with suppress(aiohttp.ClientError, TimeoutError, OSError):
-        async with asyncio.timeout(BODY_PATIENCE.total_seconds()):
-            while not content.at_eof() and read <= BODY_READ:
-                piece = await content.readany()
-                read += len(piece)
-                kept += piece[: BODY_KEPT - len(kept)]
-    if not content.at_eof():
-        response.close()
-    return bytes(kept), read
+    def _connector(self, resolver: AbstractResolver) -> GuardedConnector:
+        return GuardedConnector(
+            resolver=resolver,
+            # A proxy's address is the operator's own choice; where it leads is checked by name.
+            allowed=self._access.allowed if self._access.proxy is None else None,
+            tls=self._access.tls or True,
+            limit=self._limit,
+            keep_alive=KEEP_ALIVE,
+        )

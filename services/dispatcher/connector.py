@@ -18,14 +18,13 @@ from aiohttp.client_proto import ResponseHandler
 from services.dispatcher.guard import demand_allowed
 
 if TYPE_CHECKING:
+    import asyncio
     import ssl
     from collections.abc import Sequence
     from datetime import timedelta
 
     from aiohttp.abc import ResolveResult
-    from aiohttp.client_reqrep import ClientRequest
     from aiohttp.connector import Connection
-    from aiohttp.tracing import Trace
 
     from services.dispatcher.guard import Network
 
@@ -88,19 +87,12 @@ class GuardedConnector(aiohttp.TCPConnector):
         )
         self._factory = cast("functools.partial[ResponseHandler]", functools.partial(_Answers, loop=self._loop))
 
-    async def connect(self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> Connection:  # noqa: ASYNC109 - the signature is aiohttp's
-        """A connection from the pool or a new one."""
-        connection = await super().connect(req, traces, timeout)
-        if connection.transport is not None:
-            _remember(connection.transport.get_extra_info("peername"))
-        return connection
-
     def _socket(self, address_info: tuple[int, int, int, str, tuple[Any, ...]]) -> socket.socket:
         """The socket that is about to be connected to this address. Raises ForbiddenAddress."""
         family, kind, protocol, _, address = address_info
         if self._allowed is not None:
             demand_allowed(str(address[0]), [str(address[0])], self._allowed)
-        _remember(address)
+        _remember(_written(address))
         return socket.socket(family=family, type=kind, proto=protocol)
 
 
@@ -109,6 +101,12 @@ class _Answers(ResponseHandler):
 
     Without this, interim answers without end, or answers on an idle connection, would pile up without bound.
     """
+
+    peer = ""  # `ip:port`
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.peer = _written(transport.get_extra_info("peername"))
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -119,8 +117,22 @@ class _Answers(ResponseHandler):
                 self.transport.abort()
 
 
-def _remember(address: tuple[Any, ...] | None) -> None:
+def used(connection: Connection) -> str:
+    """The attempt uses this connection; the address that it leads to, as `ip:port`."""
+    protocol = connection.protocol
+    peer = protocol.peer if isinstance(protocol, _Answers) else ""
+    _remember(peer)
+    return peer
+
+
+def _remember(address: str) -> None:
     peer = peer_of_attempt.get()
     if peer is not None and address:
-        host = f"[{address[0]}]" if ":" in str(address[0]) else address[0]
-        peer.address = f"{host}:{address[1]}"
+        peer.address = address
+
+
+def _written(address: tuple[Any, ...] | None) -> str:
+    if not address:
+        return ""
+    host = f"[{address[0]}]" if ":" in str(address[0]) else address[0]
+    return f"{host}:{address[1]}"

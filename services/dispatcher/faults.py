@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import aiohttp
+from aiohttp.http import HttpProcessingError
 
 from services.dispatcher.guard import ForbiddenAddress
 from services.dispatcher.outcome import Failure, Reason
@@ -36,7 +37,7 @@ def redacted(text: str, length: int = EXCERPT_LENGTH) -> str:
 def _sentence(error: Exception) -> str:
     """The error's own words, without the url: that may hold secrets in its query."""
     match error:
-        case aiohttp.ClientResponseError(message=message):
+        case aiohttp.ClientResponseError(message=message) | HttpProcessingError(message=message):
             return message
         case aiohttp.InvalidURL():
             return ""
@@ -60,7 +61,7 @@ def _reason(error: Exception) -> Reason:  # noqa: PLR0911 - one line per kind of
             return Reason.CONNECT
         case aiohttp.InvalidURL():
             return Reason.INVALID_URL
-        case aiohttp.ClientResponseError():
+        case aiohttp.ClientResponseError() | HttpProcessingError():
             return Reason.PROTOCOL
         case aiohttp.ClientError() | ConnectionError():
             return Reason.DISCONNECTED

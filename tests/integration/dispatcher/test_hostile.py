@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from services.dispatcher.attempt import BODY_KEPT, BODY_READ, KEEP_ALIVE
+from services.dispatcher.attempt import KEEP_ALIVE
+from services.dispatcher.exchange import BODY_KEPT, BODY_READ
 from services.dispatcher.outcome import Failure, Reason, Response
 from tests.deadline import eventually
 from tests.integration.dispatcher.calling import connected, receiver_of, send, serving
