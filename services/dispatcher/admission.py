@@ -8,69 +8,30 @@ time, because the next one is judged by what this one left.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from services.dispatcher.arrivals import Arrival, Arrivals, call_key, sort_out
-from services.dispatcher.deliveries import Head, add_delivery
-from services.dispatcher.endpoints import CLASS_BY_TYPE, EventClass, deadline_of, wants
-from services.dispatcher.kept_events import StoredEvent, add_event, close_call, open_call, release
-from services.dispatcher.ready import Turn
+from services.dispatcher.endpoints import CLASS_BY_TYPE, EventClass, wants
+from services.dispatcher.kept_events import StoredEvent
+from services.dispatcher.unit import Admitted, Unit
 from switchhook.errors import CodecError
 from switchhook.events import is_final
 from switchhook.rpc.codec import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from services.dispatcher.arrivals import CallArrivals, CallKey
     from services.dispatcher.endpoints import Endpoint
     from services.dispatcher.kept_events import KeptEvents
-    from switchhook.events import Event, EventId
+    from switchhook.events import EventId
     from switchhook.rpc.received import Received
-    from switchhook.storage.database import Row, Statement
 
 log = logging.getLogger(__name__)
 
 # What may be the first that is heard of a call that is not over.
 OF_LIVE_CALLS = frozenset({EventClass.RINGING, EventClass.DIALING, EventClass.RINGING_STOPPED, EventClass.STARTED})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Admitted:
-    """An event that may go now."""
-
-    stored: StoredEvent
-    event: Event
-
-
-@dataclass(slots=True)
-class Unit:
-    """Statements that belong together, and what is true once they are committed.
-
-    `accepted` counts the events that were new, `held` the change in the number of held ones.
-    """
-
-    statements: list[Statement] = field(default_factory=list)
-    accepted: int = 0
-    held: int = 0
-    _deliveries: list[tuple[int, str, Admitted, datetime | None]] = field(default_factory=list)
-    arrivals_by_call: dict[CallKey, CallArrivals] = field(default_factory=dict)
-
-    def deliver(self, admitted: Admitted, endpoint: Endpoint, *, now: datetime, owner: int) -> None:
-        """Add a delivery of an event that the unit, or an earlier one, keeps; `owner` claims it."""
-        deadline_at = deadline_of(endpoint, admitted.event)
-        self._deliveries.append((len(self.statements), endpoint.name, admitted, deadline_at))
-        id_, name = admitted.stored.id, endpoint.name
-        self.statements.append(add_delivery(id_, name, now=now, deadline_at=deadline_at, owner=owner))
-
-    def deliveries(self, rows: Sequence[Sequence[Row]]) -> Iterator[tuple[str, CallKey, Turn | None]]:
-        """The lane of each delivery that was made, from what the statements returned; a turn if it is the head."""
-        for place, endpoint, admitted, deadline_at in self._deliveries:
-            for event_number, due_at, owner in rows[place]:
-                head = None if due_at is None else _new_head(event_number, admitted.stored, deadline_at, owner)
-                yield endpoint, admitted.stored.call, None if head is None else Turn(head, admitted.event)
 
 
 class Admission:
@@ -93,7 +54,7 @@ class Admission:
 
     async def of_events(self, events: Sequence[Received], *, now: datetime) -> Unit:
         """The unit that keeps what is new among the events. Raises `StorageError`."""
-        unit = Unit()
+        unit = Unit(now)
         judged = []
         for call, received_by_arrival in (await self._new(events)).items():
             stored_by_arrival = {
@@ -104,23 +65,21 @@ class Admission:
             outcome = sort_out(before, stored_by_arrival)
             for arrival, stored in stored_by_arrival.items():
                 held_until = now + self._hold if arrival in outcome.after.held else None
-                unit.statements.append(add_event(stored, accepted_at=now, held_until=held_until))
-            unit.accepted += len(stored_by_arrival)
+                unit.keep(stored, held_until=held_until)
             admitted = {
                 arrival: Admitted(stored=stored_by_arrival[arrival], event=received.event)
                 for arrival, received in received_by_arrival.items()
             }
             judged.append((call, before, outcome, admitted))
-        # After the events of all calls: what is alike stands together, which some databases do at once.
         for call, before, outcome, admitted in judged:
-            going = await self._let_go(unit, outcome.going, admitted, now=now)
+            going = await self._let_go(unit, outcome.going, admitted)
             _note_life(unit, call, going, is_first=before.reached == 0)
             self._leave(unit, call, before, outcome.after)
         return unit
 
     async def of_overdue(self, *, now: datetime, limit: int) -> Unit:
         """The unit that lets go what was held too long, and what waited behind it. Raises `StorageError`."""
-        unit = Unit()
+        unit = Unit(now)
         last_by_call: dict[CallKey, int] = {}
         for stored in await self._events.overdue_holds(now=now, limit=limit):
             last_by_call[stored.call] = max(last_by_call.get(stored.call, 0), stored.sequence)
@@ -130,7 +89,7 @@ class Admission:
             outcome = sort_out(before, (), give_up_before=last)
             if last > before.reached + 1:
                 log.warning("call.incomplete", extra={"call": call, "after": before.reached, "goes_on_at": last})
-            going = await self._let_go(unit, outcome.going, {}, now=now)
+            going = await self._let_go(unit, outcome.going, {})
             _note_life(unit, call, going, is_first=before.reached == 0)
             self._leave(unit, call, before, outcome.after)
         return unit
@@ -170,19 +129,18 @@ class Admission:
             self._arrivals.remember(call, arrivals)
         return ids
 
-    async def _let_go(
-        self, unit: Unit, going: Sequence[Arrival], fresh: Mapping[Arrival, Admitted], *, now: datetime
-    ) -> list[Admitted]:
+    async def _let_go(self, unit: Unit, going: Sequence[Arrival], fresh: Mapping[Arrival, Admitted]) -> list[Admitted]:
         released = [arrival for arrival in going if arrival not in fresh]
         admitted = dict(fresh)
         if released:
             admitted |= await self._read_back(released)
-            unit.statements += [release(arrival.id) for arrival in released]
+            for arrival in released:
+                unit.release(arrival.id)
         let_go = [admitted[arrival] for arrival in going if arrival in admitted]
         for each in let_go:
             for endpoint in self._endpoints:
                 if wants(endpoint, each.event):
-                    unit.deliver(each, endpoint, now=now, owner=self._owner_of(endpoint.name))
+                    unit.deliver(each, endpoint, owner=self._owner_of(endpoint.name))
         return let_go
 
     async def _read_back(self, arrivals: Sequence[Arrival]) -> dict[Arrival, Admitted]:
@@ -205,19 +163,6 @@ def _note_life(unit: Unit, call: CallKey, going: Sequence[Admitted], *, is_first
     """A call is live from its first event to its final end."""
     is_over = any(is_final(each.event) for each in going)
     if is_over and not is_first:
-        unit.statements.append(close_call(call))
+        unit.close_call(call)
     elif is_first and not is_over and any(CLASS_BY_TYPE[each.event.type] in OF_LIVE_CALLS for each in going):
-        unit.statements.append(open_call(going[0].stored.id))
-
-
-def _new_head(event_number: int, stored: StoredEvent, deadline_at: datetime | None, owner: int) -> Head:
-    return Head(
-        event=event_number,
-        call=stored.call,
-        sequence=stored.sequence,
-        attempts=0,
-        event_id=stored.id,
-        payload=stored.payload,
-        deadline_at=deadline_at,
-        owner=owner,
-    )
+        unit.open_call(going[0].stored.id)

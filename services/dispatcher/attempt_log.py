@@ -13,11 +13,23 @@ if TYPE_CHECKING:
 
     from services.dispatcher.outcome import OutcomeKind, Reason
 
-ADD_ATTEMPT = """
-INSERT INTO attempts (event, endpoint, number, started_at, duration, status, outcome, reason, excerpt,
-                      address, response_body, response_bytes)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT DO NOTHING"""
+_COLUMNS = """
+event, endpoint, number, started_at, duration, status, outcome, reason, excerpt, address, response_body, response_bytes
+"""
+ATTEMPT_COLUMNS = 12
+
+ADD_ATTEMPT = f"""
+INSERT INTO attempts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO NOTHING"""  # noqa: S608 - a constant
+
+# Asked of PostgreSQL only: any number of them, a list for each column.
+ADD_ATTEMPTS = f"""
+INSERT INTO attempts ({_COLUMNS})
+SELECT * FROM unnest(
+    CAST(? AS BIGINT[]), CAST(? AS TEXT[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]),
+    CAST(? AS BIGINT[]), CAST(? AS TEXT[]), CAST(? AS TEXT[]), CAST(? AS TEXT[]), CAST(? AS TEXT[]),
+    CAST(? AS TEXT[]), CAST(? AS BIGINT[]))
+ON CONFLICT DO NOTHING"""  # noqa: S608 - a constant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +53,12 @@ class Attempt:
 
 def add_attempt(event: int, endpoint: str, attempt: Attempt) -> Statement:
     """Keep an attempt; nothing happens when it is kept already."""
-    values = (
+    return Statement(ADD_ATTEMPT, attempt_values(event, endpoint, attempt))
+
+
+def attempt_values(event: int, endpoint: str, attempt: Attempt) -> tuple[object, ...]:
+    """Its row."""
+    return (
         event,
         endpoint,
         attempt.number,
@@ -55,4 +72,3 @@ def add_attempt(event: int, endpoint: str, attempt: Attempt) -> Statement:
         attempt.response_body,
         attempt.response_bytes,
     )
-    return Statement(ADD_ATTEMPT, values)

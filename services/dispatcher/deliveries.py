@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from services.dispatcher.arrivals import CallKey
-from services.dispatcher.attempt_log import ADD_ATTEMPT, add_attempt
 from services.dispatcher.stored_times import micros, moment
 from switchhook.events import EventId
 from switchhook.storage.database import Statement
@@ -26,50 +27,40 @@ if TYPE_CHECKING:
 
 # `status || ''` and `due_at + 0` where a row is found by its key, or a head by its lane: asked like this, no other
 # partial index looks better to PostgreSQL's planner, which believes them to be small while little is pending.
-ADD_DELIVERY = """
+# A delivery is behind what is pending of its lane, and behind what is added to it at the same moment.
+# The additions are a JSON object, because both engines have a `json_each` of objects: id, endpoint, owner, deadline.
+ADD_DELIVERIES = """
 INSERT INTO deliveries (event, endpoint, call, sequence, status, attempts, due_at, owner, deadline_at, reason)
-SELECT number, CAST(? AS TEXT), call, sequence, 'pending', 0,
-       CASE WHEN is_behind THEN NULL ELSE CAST(? AS BIGINT) END,
-       CASE WHEN is_behind THEN 0 ELSE CAST(? AS BIGINT) END, CAST(? AS BIGINT), ''
-FROM (SELECT number, call, sequence,
-             EXISTS (SELECT 1 FROM deliveries AS waiting
-                     WHERE waiting.endpoint = ? AND waiting.call = events.call AND waiting.status = 'pending')
+SELECT number, endpoint, call, sequence, 'pending', 0,
+       CASE WHEN is_behind THEN NULL ELSE CAST(? AS BIGINT) END, CASE WHEN is_behind THEN 0 ELSE owner END,
+       deadline_at, ''
+FROM (SELECT number, endpoint, call, sequence, owner, deadline_at,
+             ROW_NUMBER() OVER (PARTITION BY endpoint, call ORDER BY sequence, number) > 1 OR EXISTS (
+                 SELECT 1 FROM deliveries AS waiting
+                 WHERE waiting.endpoint = added.endpoint AND waiting.call = events.call AND waiting.status = 'pending')
              AS is_behind
-      FROM events WHERE id = ?) AS added
+      FROM (SELECT value ->> 0 AS event_id, value ->> 1 AS endpoint, CAST(value ->> 2 AS BIGINT) AS owner,
+                   CAST(value ->> 3 AS BIGINT) AS deadline_at FROM json_each(?)) AS added CROSS JOIN events
+      WHERE id = event_id AND NOT EXISTS (
+          SELECT 1 FROM deliveries AS known WHERE known.event = number AND known.endpoint = added.endpoint)) AS placed
 WHERE true
 ON CONFLICT (event, endpoint) DO NOTHING
-RETURNING event, due_at, owner"""
+RETURNING (SELECT id FROM events WHERE number = event), endpoint, event, due_at, owner"""
 
-POSTPONE = """
-UPDATE deliveries SET attempts = ?, earlier_attempts = ?, due_at = ?, reason = ?, owner = 0
-WHERE event = ? AND endpoint = ? AND owner = ? AND status || '' = 'pending'"""
+RETURNED_HEAD = """
+          deliveries.event, deliveries.call, deliveries.sequence, deliveries.attempts, earlier_attempts, replays,
+          deadline_at, deliveries.owner, (SELECT id FROM events WHERE number = deliveries.event),
+          (SELECT kind FROM events WHERE number = deliveries.event),
+          (SELECT payload FROM events WHERE number = deliveries.event)"""
 
-FINISH = """
-UPDATE deliveries SET status = ?, attempts = ?, earlier_attempts = ?, due_at = NULL, reason = ?, settled_at = ?,
-       owner = 0
-WHERE event = ? AND endpoint = ? AND owner = ? AND status || '' = 'pending'"""
-
-ADVANCE = """
+ADVANCE = f"""
 UPDATE deliveries SET due_at = ?, owner = ?
 WHERE endpoint = ? AND due_at IS NULL AND status || '' = 'pending'
   AND event = (SELECT event FROM deliveries WHERE endpoint = ? AND call = ? AND status = 'pending'
                ORDER BY sequence, event LIMIT 1)
   AND NOT EXISTS (SELECT 1 FROM deliveries WHERE endpoint = ? AND call = ? AND status = 'pending'
                   AND due_at + 0 IS NOT NULL)
-RETURNING event, call, sequence, attempts, earlier_attempts, replays, deadline_at, owner,
-          (SELECT id FROM events WHERE number = event), (SELECT kind FROM events WHERE number = event),
-          (SELECT payload FROM events WHERE number = event)"""
-
-# FINISH and ADVANCE in one question, for a database to which each question is a journey.
-FINISH_AND_ADVANCE = f"""
-WITH finished AS ({FINISH} RETURNING event)
-UPDATE deliveries SET due_at = ?, owner = ?
-WHERE endpoint = ? AND due_at IS NULL AND status || '' = 'pending' AND EXISTS (SELECT 1 FROM finished)
-  AND event = (SELECT event FROM deliveries WHERE endpoint = ? AND call = ? AND status = 'pending' AND event <> ?
-               ORDER BY sequence, event LIMIT 1)
-{ADVANCE[ADVANCE.index("RETURNING") :]}"""  # noqa: S608 - constants
-
-KEEP_FINISH_AND_ADVANCE = FINISH_AND_ADVANCE.replace("WITH", f"WITH kept AS ({ADD_ATTEMPT}),", 1)
+RETURNING {RETURNED_HEAD}"""  # noqa: S608 - a constant
 
 HEAD_COLUMNS = """event, deliveries.call, deliveries.sequence, attempts, earlier_attempts, replays, deadline_at,
        owner, id, kind, payload"""
@@ -162,6 +153,7 @@ class Deliveries:
     def __init__(self, database: Database, *, doubt: Callable[[str, CallKey], None] = lambda _endpoint, _call: None):
         """`doubt` is told of lanes that, as far as this process sees, got no new head (see `lane_repair`)."""
         self._database = database
+        self.is_shared = database.is_shared
         self.doubt = doubt
 
     async def write(self, statements: Sequence[Statement]) -> list[list[Row]]:
@@ -197,53 +189,56 @@ class Deliveries:
         """How many deliveries wait, by endpoint. Reads all of them: for the start alone."""
         return dict(map(tuple, await self._database.read(PENDING_BY_ENDPOINT)))
 
-    async def settle(
-        self, endpoint: str, head: Head, settlement: Settlement, *, also: Sequence[Statement] = ()
-    ) -> Head | None:
-        """Record a turn and what follows from it; gives the lane's new head when the delivery is finished.
-
-        `also` becomes part of the unit.
-        """
-        unit = [add_attempt(head.event, endpoint, attempt) for attempt in settlement.attempts]
-        counts = (head.attempts + len(settlement.attempts), settlement.earlier_attempts)
-        key = (head.event, endpoint, head.owner)
-        if settlement.status is Status.PENDING:
-            if settlement.due_at is None:
-                raise ValueError("a pending delivery needs the time of its next attempt")
-            postponed = (*counts, micros(settlement.due_at), settlement.reason.value, *key)
-            await self._database.write([*unit, Statement(POSTPONE, postponed), *also])
-            return None
-        at = micros(settlement.at)
-        finished: tuple[object, ...] = (settlement.status.value, *counts, settlement.reason.value, at, *key)
-        if self._database.is_shared:
-            finished += (at, head.owner, endpoint, endpoint, head.call, head.event)
-            if len(unit) == 1:
-                unit = [Statement(KEEP_FINISH_AND_ADVANCE, (*unit[0].parameters, *finished))]
-            else:
-                unit.append(Statement(FINISH_AND_ADVANCE, finished))
-        else:
-            unit += [Statement(FINISH, finished), advance(endpoint, head.call, at=settlement.at, owner=head.owner)]
-        place = len(unit) - 1
-        rows = (await self._database.write([*unit, *also]))[place]
-        if not rows:
-            self.doubt(endpoint, head.call)
-        return head_of(rows[0]) if rows else None
-
     async def recall(self, endpoint: str, *, now: datetime, limit: int) -> int:
         """Make heads due that wait for a later attempt because nobody answered; at most `limit`, and how many."""
         at = micros(now)
         return len((await self._database.write([Statement(RECALL, (at, endpoint, at, limit))]))[0])
 
 
-def add_delivery(
-    event_id: EventId, endpoint: str, *, now: datetime, deadline_at: datetime | None = None, owner: int = 0
-) -> Statement:
-    """A delivery of a kept event, at the end of its lane; gives (event number, due_at or None, owner).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addition:
+    """A delivery to be of a kept event; `owner` claims it, if it becomes the head of its lane."""
 
-    `owner` claims it, if it is the head of its lane.
-    """
-    deadline = None if deadline_at is None else micros(deadline_at)
-    return Statement(ADD_DELIVERY, (endpoint, micros(now), owner, deadline, endpoint, event_id))
+    event_id: EventId
+    endpoint: str
+    owner: int = 0
+    deadline_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """A delivery that was made; the head of its lane has a due time, and its owner."""
+
+    event_id: EventId
+    endpoint: str
+    event: int
+    is_head: bool
+    owner: int
+
+
+def add_deliveries(additions: Sequence[Addition], *, now: datetime) -> Statement:
+    """Deliveries at the end of their lanes, by sequence; gives a row for each that is new, for `added`."""
+    rows = {
+        str(place): (
+            each.event_id,
+            each.endpoint,
+            each.owner,
+            None if each.deadline_at is None else micros(each.deadline_at),
+        )
+        for place, each in enumerate(additions)
+    }
+    return Statement(ADD_DELIVERIES, (micros(now), orjson.dumps(rows).decode()))
+
+
+def add_delivery(event_id: EventId, endpoint: str, *, now: datetime) -> Statement:
+    """One delivery of a kept event."""
+    return add_deliveries([Addition(event_id=event_id, endpoint=endpoint)], now=now)
+
+
+def added(row: Row) -> Added:
+    """What a row of `add_deliveries` says."""
+    event_id, endpoint, event, due_at, owner = row
+    return Added(event_id=EventId(event_id), endpoint=endpoint, event=event, is_head=due_at is not None, owner=owner)
 
 
 def advance(endpoint: str, call: CallKey, *, at: datetime, owner: int = 0) -> Statement:
@@ -251,7 +246,7 @@ def advance(endpoint: str, call: CallKey, *, at: datetime, owner: int = 0) -> St
     return Statement(ADVANCE, (micros(at), owner, endpoint, endpoint, call, endpoint, call))
 
 
-def head_of(row: Row) -> Head:
+def head_of(row: Sequence[Any]) -> Head:
     """The head that a row of `advance` is."""
     event, call, sequence, attempts, earlier_attempts, replays, deadline_at, owner, event_id, kind, payload = row
     return Head(

@@ -24,7 +24,6 @@ from services.dispatcher.outcome import Failure, Reason, Response, classify, kin
 from services.dispatcher.own_events import Cause, own_request
 from services.dispatcher.ready import Rank
 from switchhook.errors import CodecError, StorageError
-from switchhook.rpc.codec import decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +37,8 @@ if TYPE_CHECKING:
     from services.dispatcher.metrics import EndpointMetrics
     from services.dispatcher.outcome import Outcome
     from services.dispatcher.ready import Turn
+    from services.dispatcher.recent import RecentEvents
+    from services.dispatcher.settling import Settling
     from services.dispatcher.watch import Watch
     from switchhook.events import Event
     from switchhook.runtime.clock import Clock
@@ -54,6 +55,8 @@ class Surroundings:
     """What all endpoints share. `random` gives numbers in [0, 1); `jitter` is the largest share of a delay."""
 
     deliveries: Deliveries
+    settling: Settling
+    recent: RecentEvents
     links: FileAddress
     clock: Clock
     random: Callable[[], float]
@@ -152,7 +155,7 @@ class Delivering:
                     _marked(own_request(head.payload, self._endpoint), head), event_id=head.event_id, now=now
                 )
             if event is None:
-                event = decode(head.payload)
+                event = self._around.recent.of(head)
             request = _marked(render(event, self._endpoint, self._around.links), head)
             with self._span(head, event, number) as traceparent:
                 return event, await self._connections.attempt(
@@ -197,7 +200,7 @@ class Delivering:
         while True:
             try:
                 next_head = await asyncio.shield(
-                    self._around.deliveries.settle(self._endpoint.name, head, settlement, also=also or ())
+                    self._around.settling.settle(self._endpoint.name, head, settlement, also=also or ())
                 )
             except StorageError as error:
                 if not is_refused:

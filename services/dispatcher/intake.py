@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -17,10 +18,12 @@ from switchhook.errors import ConstraintViolated, StorageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from services.dispatcher.admission import Admission, Unit
+    from services.dispatcher.admission import Admission
     from services.dispatcher.deliveries import Deliveries
     from services.dispatcher.metrics import DispatcherMetrics
     from services.dispatcher.ready import Turn
+    from services.dispatcher.recent import RecentEvents
+    from services.dispatcher.unit import Unit
     from switchhook.rpc.received import Received
     from switchhook.runtime.clock import Clock
     from switchhook.runtime.health import ServiceHealth
@@ -48,6 +51,7 @@ class Intake:
         admission: Admission,
         *,
         deliveries: Deliveries,
+        recent: RecentEvents,
         offer: Callable[[str, Turn], None],
         metrics: DispatcherMetrics,
         health: ServiceHealth,
@@ -56,6 +60,7 @@ class Intake:
     ) -> None:
         self._admission = admission
         self._deliveries = deliveries
+        self._recent = recent
         self._offer = offer
         self._metrics = metrics
         self._health = health
@@ -140,14 +145,14 @@ class Intake:
         try:
             while True:
                 unit = await self._admission.of_overdue(now=self._clock(), limit=OVERDUE_PAGE)
-                if not unit.statements:
+                if unit.is_empty:
                     return
                 await self._write(unit)
         except StorageError as error:
             log.warning("held.unwritable", extra={"error": str(error)})
 
     async def _write(self, unit: Unit) -> None:
-        if not unit.statements:
+        if unit.is_empty:
             return
         try:
             rows = await self._deliveries.write(unit.statements)
@@ -156,9 +161,14 @@ class Intake:
             raise
         self._admission.committed(unit)
         self._metrics.held.inc(unit.held)
-        for endpoint, call, turn in unit.deliveries(rows):
-            self._metrics.of(endpoint).pending.inc()
-            if turn is None:
-                self._deliveries.doubt(endpoint, call)
+        added: Counter[str] = Counter()
+        for made in unit.made(rows):
+            added[made.endpoint] += 1
+            if made.turn is None:
+                stored = made.admitted.stored
+                self._recent.keep(made.number, made.admitted.event, size=len(stored.payload))
+                self._deliveries.doubt(made.endpoint, stored.call)
             else:
-                self._offer(endpoint, turn)
+                self._offer(made.endpoint, made.turn)
+        for endpoint, count in added.items():
+            self._metrics.of(endpoint).pending.inc(count)

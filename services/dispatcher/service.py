@@ -28,7 +28,9 @@ from services.dispatcher.kept_events import KeptEvents
 from services.dispatcher.lane_repair import LaneRepair
 from services.dispatcher.metrics import DispatcherMetrics
 from services.dispatcher.own_events import OwnEvents
+from services.dispatcher.recent import RecentEvents
 from services.dispatcher.rehearsal import demand_good_templates
+from services.dispatcher.settling import Settling
 from switchhook.rpc.server import serve_publish
 from switchhook.runtime.clock import Clock, utc_now
 from switchhook.storage import open_database
@@ -130,10 +132,13 @@ class Dispatcher:
             events, deliveries = KeptEvents(database), Deliveries(database, doubt=repair.doubt)
             await self._give_up_the_removed(database, deliveries)
             await self._take_over(events, deliveries)
-            engine = await stack.enter_async_context(self._engine(database, claims, deliveries, health))
+            recent = RecentEvents()
+            surroundings = self._surroundings(deliveries, recent)
+            engine = await stack.enter_async_context(self._engine(database, claims, surroundings, health))
             intake = Intake(
                 Admission(self._endpoints, events=events, hold=self._settings.hold, owner_of=engine.owner_of),
                 deliveries=deliveries,
+                recent=recent,
                 offer=engine.offer,
                 metrics=self._metrics,
                 health=health,
@@ -158,15 +163,19 @@ class Dispatcher:
                     health.ready()
                     await asyncio.Event().wait()
 
-    def _engine(self, database: Database, claims: Claims, deliveries: Deliveries, health: ServiceHealth) -> Engine:
-        surroundings = Surroundings(
+    def _surroundings(self, deliveries: Deliveries, recent: RecentEvents) -> Surroundings:
+        return Surroundings(
             deliveries=deliveries,
+            settling=Settling(deliveries),
+            recent=recent,
             links=self._links,
             clock=self._clock,
             random=random.random,
             jitter=self._settings.jitter,
             tracing=self._tracing,
         )
+
+    def _engine(self, database: Database, claims: Claims, surroundings: Surroundings, health: ServiceHealth) -> Engine:
         return Engine(
             self._endpoints,
             settings=self._settings,

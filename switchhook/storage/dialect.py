@@ -1,4 +1,4 @@
-"""The two places where the engines' SQL differs: marks for parameters, and the words of a migration. Pure.
+"""What is to be known of a statement's words: marks for parameters, and a migration's words, differ. Pure.
 
 Statements are written with `?`. Migrations are written in SQLite's words; those that PostgreSQL says otherwise are
 translated here, and a migration for which that is not enough comes as one file per engine (see `migrations`).
@@ -48,6 +48,13 @@ def numbered(sql: str) -> str:
         return f"${count}"
 
     return _MARK.sub(mark, sql)
+
+
+@lru_cache(maxsize=2_048)
+def gives_nothing(sql: str) -> bool:
+    """True for a statement that surely has no rows to give back."""
+    words = sql.upper().split(None, 1)
+    return words[0] in {"INSERT", "UPDATE", "DELETE"} and "RETURNING" not in words[1]
 
 
 def postgres_schema(sql: str) -> str:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from itertools import groupby
 
 from switchhook.errors import ConstraintViolated, StorageBroken, StorageError, StorageFull
 from switchhook.storage.database import Row, Statement
+from switchhook.storage.dialect import gives_nothing
 
 Unit = Sequence[Statement]
 Rows = list[list[Row]]
@@ -90,9 +92,15 @@ class GroupCommit:
 
 def _rows(connection: sqlite3.Connection, unit: Unit) -> Rows:
     rows: Rows = []
-    for statement in unit:
-        cursor = connection.execute(statement.sql, statement.parameters)
-        rows.append(cursor.fetchall() if cursor.description is not None else [])
+    for sql, alike in groupby(unit, key=lambda statement: statement.sql):
+        statements = list(alike)
+        if len(statements) > 1 and gives_nothing(sql):
+            connection.executemany(sql, [statement.parameters for statement in statements])
+            rows += [[] for _ in statements]
+            continue
+        for statement in statements:
+            cursor = connection.execute(sql, statement.parameters)
+            rows.append(cursor.fetchall() if cursor.description is not None else [])
     return rows
 
 

@@ -7,12 +7,11 @@ the next batch gets a new one.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from switchhook.errors import StorageError
-from switchhook.storage.dialect import numbered
+from switchhook.storage.dialect import gives_nothing, numbered
 from switchhook.storage.postgres_connection import connect_writer
 from switchhook.storage.postgres_errors import REFUSALS, is_collision, is_fatal, translated
 
@@ -111,7 +110,7 @@ async def _rows(connection: Connection, unit: Unit) -> Rows:
     rows: Rows = []
     for sql, alike in groupby(unit, key=lambda statement: statement.sql):
         statements = list(alike)
-        if len(statements) > 1 and _gives_nothing(sql):
+        if len(statements) > 1 and gives_nothing(sql):
             # All of them in one journey.
             await connection.executemany(numbered(sql), [statement.parameters for statement in statements])
             rows += [[] for _ in statements]
@@ -120,13 +119,6 @@ async def _rows(connection: Connection, unit: Unit) -> Rows:
             found = await connection.fetch(numbered(sql), *statement.parameters)
             rows.append([tuple(row) for row in found])
     return rows
-
-
-@lru_cache(maxsize=2_048)
-def _gives_nothing(sql: str) -> bool:
-    """True for a statement that surely has no rows to give back."""
-    words = sql.upper().split(None, 1)
-    return words[0] in {"INSERT", "UPDATE", "DELETE"} and "RETURNING" not in words[1]
 
 
 async def _rows_or_refusal(connection: Connection, unit: Unit) -> Rows | StorageError:

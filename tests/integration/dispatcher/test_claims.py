@@ -55,7 +55,7 @@ class Replica:
         admission = Admission(endpoints, events=KeptEvents(self.database), hold=timedelta(minutes=10))
         events = [an_event(sequence=sequence, call=a_call("260307120000_1")) for sequence in sequences]
         unit = await admission.of_events([Received(event, encode(event)) for event in events], now=NOW)
-        return len(list(unit.deliveries(await self.database.write(unit.statements))))
+        return len(list(unit.made(await self.database.write(unit.statements))))
 
     def _saw_dead(self) -> None:
         self.dead_seen += 1

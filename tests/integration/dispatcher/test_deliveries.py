@@ -13,6 +13,7 @@ from services.dispatcher.attempt_log import Attempt
 from services.dispatcher.deliveries import Deliveries, Head, Settlement, Status, add_delivery
 from services.dispatcher.kept_events import KeptEvents, StoredEvent, add_event, release
 from services.dispatcher.outcome import OutcomeKind, Reason
+from services.dispatcher.settling import Settling
 from services.dispatcher.stored_times import micros
 from switchhook.errors import ConstraintViolated
 from switchhook.events import EventId
@@ -72,7 +73,7 @@ async def settle(
         reason=Reason.TIMEOUT,
     )
     settlement = Settlement(status=status, reason=attempt.reason, at=at, due_at=due_at, attempts=(attempt,))
-    return await deliveries.settle("crm", head, settlement)
+    return await Settling(deliveries).settle("crm", head, settlement)
 
 
 async def due(deliveries: Deliveries, *, now: datetime = NOW) -> list[Head]:
