@@ -199,9 +199,7 @@ class Delivering:
         is_refused = False
         while True:
             try:
-                next_head = await asyncio.shield(
-                    self._around.settling.settle(self._endpoint.name, head, settlement, also=also or ())
-                )
+                next_head = await self._around.settling.settle(self._endpoint.name, head, settlement, also=also or ())
             except StorageError as error:
                 if not is_refused:
                     facts = {"endpoint": self._endpoint.name, "event_id": head.event_id, "error": str(error)}

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import timedelta
 
+    from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
     from aiohttp.http import RawResponseMessage
 
@@ -70,7 +71,7 @@ class Exchanges:
         self._loop = asyncio.get_running_loop()
         self._connector = connector
         self._timeout = timeout.total_seconds()
-        connect = connect_timeout.total_seconds()
+        connect = min(connect_timeout, timeout).total_seconds()
         self._connecting = aiohttp.ClientTimeout(connect=connect, sock_connect=connect)
         self._proxy = None if proxy is None else URL(proxy)
         self._destinations: dict[tuple[str, str], _Destination] = {}
@@ -82,18 +83,20 @@ class Exchanges:
         """
         destination = self._destination(url)
         deadline = self._loop.time() + self._timeout
-        connection: Connection | None = None
+        connection = await self._connect(destination.way)
         try:
-            async with asyncio.timeout_at(deadline):
-                connection = await self._connect(destination.way)
-                peer = used(connection)
-                _send(connection, _bytes(request, url, headers, destination))
-                message, content = await _head(connection)
+            peer = used(connection)
+            protocol = _send(connection, _bytes(request, url, headers, destination))
+            # A timer of our own is half of what `asyncio.timeout` costs; all that is waited for is the protocol.
+            timer = self._loop.call_at(deadline, protocol.set_exception, TimeoutError("no answer in time"))
+            try:
+                message, content = await _head(protocol)
+            finally:
+                timer.cancel()
             beginning, read = await _beginning(content, until=min(deadline, self._loop.time() + BODY_PATIENCE))
             answer = Answer(message.code, message.headers, beginning, read, peer)
         except BaseException:
-            if connection is not None:
-                connection.close()
+            connection.close()
             raise
         _leave(connection, is_read=content.is_eof())
         return answer
@@ -130,9 +133,10 @@ def _bytes(request: HttpRequest, url: URL, headers: Mapping[str, str], destinati
     return written(request.method, target, {**own, **headers}, request.body)
 
 
-def _send(connection: Connection, data: bytes) -> None:
-    protocol, transport = connection.protocol, connection.transport
-    if protocol is None or transport is None:
+def _send(connection: Connection, data: bytes) -> ResponseHandler:
+    """Write the request, and give what its answer comes from."""
+    protocol = connection.protocol
+    if protocol is None or protocol.transport is None:
         raise aiohttp.ServerDisconnectedError
     protocol.set_response_params(
         read_until_eof=True,
@@ -141,13 +145,11 @@ def _send(connection: Connection, data: bytes) -> None:
         max_field_size=HEADER_LIMIT,
         max_headers=MOST_HEADERS,
     )
-    transport.write(data)
+    protocol.transport.write(data)
+    return protocol
 
 
-async def _head(connection: Connection) -> tuple[RawResponseMessage, aiohttp.StreamReader]:
-    protocol = connection.protocol
-    if protocol is None:
-        raise aiohttp.ServerDisconnectedError
+async def _head(protocol: ResponseHandler) -> tuple[RawResponseMessage, aiohttp.StreamReader]:
     while True:
         message, content = await protocol.read()
         if message.code not in _INTERIM or message.code == _SWITCHING:

@@ -164,9 +164,9 @@ class Intake:
         added: Counter[str] = Counter()
         for made in unit.made(rows):
             added[made.endpoint] += 1
+            stored = made.admitted.stored
+            self._recent.keep(made.number, made.admitted.event, size=len(stored.payload))
             if made.turn is None:
-                stored = made.admitted.stored
-                self._recent.keep(made.number, made.admitted.event, size=len(stored.payload))
                 self._deliveries.doubt(made.endpoint, stored.call)
             else:
                 self._offer(made.endpoint, made.turn)

@@ -1,6 +1,7 @@
 """Settling: records what came of turns, those that end while a commit is under way together with the next one.
 
-Comes back when it is committed. What the database refuses for one turn it refuses for that one alone.
+Comes back when it is committed; what nobody waits for any more is committed too. What the database refuses for one turn
+it refuses for that one alone.
 """
 
 from __future__ import annotations
@@ -40,9 +41,12 @@ class Settling:
         """
         turned = Turned(endpoint, head, settlement)
         if settlement.status is Status.PENDING:
-            await self._deliveries.write([*postpone(turned), *also])
+            await asyncio.shield(self._deliveries.write([*postpone(turned), *also]))
             return None
-        next_head = (await self._finish([turned], also))[0] if also else await self._finish_with_others(turned)
+        if also:
+            [next_head] = await asyncio.shield(self._finish([turned], also))
+        else:
+            next_head = await self._finish_with_others(turned)
         if next_head is None:
             self._deliveries.doubt(endpoint, head.call)
         return next_head
