@@ -24,6 +24,7 @@ from prometheus_client import CollectorRegistry
 from bench.processes import Companion
 from services.dispatcher.service import Dispatcher
 from switchhook.runtime.health import Health
+from switchhook.runtime.interpreter import tune_interpreter
 from switchhook.settings import DatabaseSettings, DispatcherSettings, EndpointSettings, FileserverSettings, Settings
 from switchhook.telemetry.logs import configure_logging
 from tests.deadline import eventually
@@ -102,6 +103,7 @@ async def dispatching(where: Where) -> AsyncIterator[Running]:
 async def _serve(settings: Settings) -> None:
     health = Health()
     dispatcher = Dispatcher.from_settings(settings, registry=CollectorRegistry())
+    tune_interpreter()
     task = asyncio.ensure_future(dispatcher.run(health.service("dispatcher")))
     await eventually(lambda: task.done() or health.report()["dispatcher"].ready, within=START_WITHIN)
     sys.stdout.write(f"{dispatcher.address}\n")

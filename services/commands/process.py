@@ -101,6 +101,7 @@ async def serve(
             await run_services(services, health=health, stop=stop, shutdown_budget=SHUTDOWN_BUDGET)
         except ShutdownOverrun as overrun:
             complain([str(overrun)])
+            logging.shutdown()
             # A task still runs, and closing the event loop would wait for it for ever.
             os._exit(FAILED)
     log.info("process.stopped")

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from switchhook.errors import ServiceEnded, ShutdownOverrun, SwitchhookError
+from switchhook.runtime.interpreter import tune_interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SHUTDOWN_BUDGET = timedelta(seconds=20)
-# Seconds. A thread that commits needs the interpreter for a moment at each statement; with Python's own 5 ms a busy
-# event loop would let it have two hundred such moments a second, and commits would take seconds.
-_SWITCH_INTERVAL = 0.0005
 
 
 async def run_services(
@@ -42,7 +39,7 @@ async def run_services(
     after the last the caller, still inside its coroutine, must leave the process by `os._exit`, because `asyncio.run`
     would wait for the task that does not stop.
     """
-    sys.setswitchinterval(_SWITCH_INTERVAL)
+    tune_interpreter()
     # Tasks by hand and not a TaskGroup, which would wait for ever for a service that does not stop.
     name_by_task = {
         asyncio.create_task(service.run(health.service(service.name)), name=service.name): service.name
