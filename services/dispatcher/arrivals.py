@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NewType
+from typing import TYPE_CHECKING, NamedTuple, NewType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,9 +25,8 @@ def call_key(event: Event) -> CallKey:
     return CallKey(f"{event.pbx}/{event.call.id}")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Arrival:
-    """An event's place in its call."""
+class Arrival(NamedTuple):
+    """An event's place in its call; a tuple, because it is sorted and looked up several times for each event."""
 
     sequence: int
     id: EventId

@@ -29,16 +29,17 @@ if TYPE_CHECKING:
 # partial index looks better to PostgreSQL's planner, which believes them to be small while little is pending.
 # A delivery is behind what is pending of its lane, and behind what is added to it at the same moment.
 # The additions are a JSON object, because both engines have a `json_each` of objects: id, endpoint, owner, deadline.
+# `IS NOT NULL` and not EXISTS, of which PostgreSQL would make one look at everything that is pending.
 ADD_DELIVERIES = """
 INSERT INTO deliveries (event, endpoint, call, sequence, status, attempts, due_at, owner, deadline_at, reason)
 SELECT number, endpoint, call, sequence, 'pending', 0,
        CASE WHEN is_behind THEN NULL ELSE CAST(? AS BIGINT) END, CASE WHEN is_behind THEN 0 ELSE owner END,
        deadline_at, ''
 FROM (SELECT number, endpoint, call, sequence, owner, deadline_at,
-             ROW_NUMBER() OVER (PARTITION BY endpoint, call ORDER BY sequence, number) > 1 OR EXISTS (
+             ROW_NUMBER() OVER (PARTITION BY endpoint, call ORDER BY sequence, number) > 1 OR (
                  SELECT 1 FROM deliveries AS waiting
-                 WHERE waiting.endpoint = added.endpoint AND waiting.call = events.call AND waiting.status = 'pending')
-             AS is_behind
+                 WHERE waiting.endpoint = added.endpoint AND waiting.call = events.call AND waiting.status = 'pending'
+                 LIMIT 1) IS NOT NULL AS is_behind
       FROM (SELECT value ->> 0 AS event_id, value ->> 1 AS endpoint, CAST(value ->> 2 AS BIGINT) AS owner,
                    CAST(value ->> 3 AS BIGINT) AS deadline_at FROM json_each(?)) AS added CROSS JOIN events
       WHERE id = event_id AND NOT EXISTS (

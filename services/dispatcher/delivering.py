@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STORAGE_PAUSE = timedelta(seconds=1)
+_UNTRIED = classify(Failure(reason=Reason.INTERNAL))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +130,7 @@ class Delivering:
 
     async def _try(self, turn: Turn) -> _Tries:
         head = turn.head
-        tries = _Tries(turn.event, classify(Failure(reason=Reason.INTERNAL)))
+        tries = _Tries(turn.event, _UNTRIED)
         while True:
             started_at = self._around.clock()
             number = head.attempts + len(tries.attempts) + 1
