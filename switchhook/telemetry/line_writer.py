@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ class LineWriter(logging.Handler):
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
         self._stream = stream
-        self._lines: list[str] = []
+        self._lines: deque[str] = deque()
+        # Not the handler's own lock: nobody who logs waits for a slow stream.
+        self._writing = threading.RLock()
         self._stirred = threading.Event()
         self._closed = False
         threading.Thread(target=self._serve, name="log-writer", daemon=True).start()
@@ -42,8 +45,8 @@ class LineWriter(logging.Handler):
 
     def flush(self) -> None:
         """Write what waits. `logging` does this when the process ends."""
-        with self._own_lock():
-            lines, self._lines = self._lines, []
+        with self._writing:
+            lines = [self._lines.popleft() for _ in range(len(self._lines))]
             if lines:
                 self._stream.write("\n".join(lines) + "\n")
                 self._stream.flush()
@@ -66,8 +69,3 @@ class LineWriter(logging.Handler):
                 self.flush()
             except (OSError, ValueError):
                 continue  # nobody reads any more; the stream was closed under us
-
-    def _own_lock(self) -> threading.RLock:
-        if self.lock is None:
-            raise RuntimeError("a handler without a lock")
-        return self.lock

@@ -123,7 +123,7 @@ def _json(line: dict[str, object]) -> str:
 
 
 def _time(record: logging.LogRecord) -> str:
-    return f"{_second(int(record.created))}.{record.msecs:03.0f}Z"
+    return f"{_second(int(record.created))}.{int(record.msecs):03}Z"
 
 
 @lru_cache(maxsize=2)

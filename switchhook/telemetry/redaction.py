@@ -26,7 +26,10 @@ _TRACES = ("sig", "token", "secret", "passw", "authorization", "cookie", "api", 
 def is_harmless(line: str) -> bool:
     """True for a JSON text in which surely nothing is to be hidden; much cheaper than looking at every value."""
     folded = line.casefold()
-    return not any(trace in folded for trace in _TRACES)
+    for trace in _TRACES:  # noqa: SIM110 - a generator would take twice as long
+        if trace in folded:
+            return False
+    return True
 
 
 def mask(number: str) -> str:
