@@ -53,7 +53,9 @@ async def against_bare_client(
         receiver = stack.enter_context(receiving(folder, "throughput"))
         # A receiver of its own: both make events from the first on, and the ids would be the same.
         beside = stack.enter_context(receiving(folder, "bare"))
-        bare = stack.enter_context(running("bench.bare", beside.url, f"--core={core}", f"--connections={CONNECTIONS}"))
+        as_many = (f"--core={core}", f"--connections={CONNECTIONS}")
+        bare = stack.enter_context(running("bench.bare", beside.url, *as_many))
+        own = stack.enter_context(running("bench.bare", beside.url, *as_many, "--own"))
         dispatcher_by_name: dict[str, Running] = {}
         for name, database in databases.items():
             where = Where(
@@ -65,16 +67,19 @@ async def against_bare_client(
             )
             dispatcher_by_name[name] = await stack.enter_async_context(dispatching(where))
         bare_rounds: list[Round] = []
+        own_rounds: list[Round] = []
         rounds_by_name: dict[str, list[Round]] = {name: [] for name in databases}
         for number in range(rounds + 1):
             size = count if number else max(count // 5, 1)  # the first round warms up and does not count
             figures = {name: await one_round(receiver, each, size) for name, each in dispatcher_by_name.items()}
-            bare_figure = await _bare(bare, size)
+            bare_figure, own_figure = await _bare(bare, size), await _bare(own, size)
             if number:
                 bare_rounds.append(bare_figure)
+                own_rounds.append(own_figure)
                 for name, figure in figures.items():
                     rounds_by_name[name].append(figure)
-    _tell(bare_rounds, rounds_by_name, count)
+    say(f"  the dispatcher's client alone: {_of(own_rounds)}; medians of {rounds} rounds of {count:,}")
+    _tell(bare_rounds, rounds_by_name)
 
 
 async def _bare(client: Companion, count: int) -> Round:
@@ -85,8 +90,8 @@ async def _bare(client: Companion, count: int) -> Round:
     return Round(rate=count / seconds, cost=cost)
 
 
-def _tell(bare: list[Round], rounds_by_name: dict[str, list[Round]], count: int) -> None:
-    say(f"  bare client: {_of(bare)}; medians of {len(bare)} rounds of {count:,}")
+def _tell(bare: list[Round], rounds_by_name: dict[str, list[Round]]) -> None:
+    say(f"  bare client: {_of(bare)}")
     for name, rounds in rounds_by_name.items():
         share = statistics.median(one.rate / best.rate for one, best in zip(rounds, bare, strict=True))
         cost = statistics.median(best.cost / one.cost for one, best in zip(rounds, bare, strict=True))
