@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 
     from services.monitor.ledger import Ledger
     from services.monitor.metrics import MonitorMetrics
+    from services.monitor.turns import Turns
     from switchhook.pbx.session import PbxSession
     from switchhook.runtime.clock import Clock
-    from switchhook.runtime.health import ServiceHealth
+    from switchhook.runtime.health import Complaints
     from switchhook.settings import MonitorSettings, PbxSettings
 
 log = logging.getLogger(__name__)
@@ -73,13 +74,15 @@ class PbxWatch:
         session: PbxSession,
         ledger: Ledger,
         metrics: MonitorMetrics,
-        health: ServiceHealth,
+        health: Complaints,
+        turns: Turns,
         clock: Clock,
         observers: Observers | None = None,
     ) -> None:
         """Without `observers` it has a tracker of its own, and counts what is unknown."""
         self._pbx = pbx
         self._health = health
+        self._turns = turns
         self._session = session
         self._ledger = ledger
         self._metrics = metrics
@@ -99,6 +102,11 @@ class PbxWatch:
         self._is_followed = False
         self._followed_until: datetime | None = None
         self._first_at: datetime | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """True while calls live."""
+        return bool(self._tracker.calls)
 
     async def run(self, connected: Callable[[], None]) -> None:
         """Watches; calls `connected` whenever the PBX is followed (again)."""
@@ -144,6 +152,7 @@ class PbxWatch:
 
     async def _follow_once(self, connected: Callable[[], None]) -> PbxError:
         """One connection; gives the reason of its end."""
+        turn = await self._turns.take()
         try:
             await self._polls.read_plan()
             async with await self._session.websocket() as socket, asyncio.TaskGroup() as tasks:
@@ -158,6 +167,7 @@ class PbxWatch:
                 tasks.create_task(feed.run())
                 await self._polls.repair(self._gap())
                 feed.release(self._apply)
+                turn.end()
                 self._found()
                 connected()
                 # Awaited here and not as a task: Python 3.11 counts a failure of the feed as a cancellation of this
@@ -170,6 +180,8 @@ class PbxWatch:
             if fault is None:
                 raise
             return fault
+        finally:
+            turn.end()
         return PbxUnreachable("the websocket was closed by the PBX")
 
     def _gap(self) -> Gap | None:

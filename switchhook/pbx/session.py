@@ -11,6 +11,7 @@ import contextlib
 import ssl
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Self, TypeVar
 from urllib.parse import quote, urlencode
@@ -39,6 +40,7 @@ _TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=5, sock_read=30)
 _DOWNLOAD_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=30)
 _WEBSOCKET = "/callcontrol/ws"
 _HEARTBEAT = 10.0  # seconds between pings of the websocket; unanswered, it is closed
+_CLOSING = aiohttp.ClientWSTimeout(ws_close=1.0)  # seconds that a PBX has to agree to the end of a websocket
 _SAME_TIME = timedelta(seconds=3)  # the header tells whole seconds
 _MAX_FRAME = 4 * 1024 * 1024  # bytes
 _LONGEST_ANSWER = 64 * 1024 * 1024  # bytes; a page of a call log or a snapshot of 20,000 calls has a few of them
@@ -49,11 +51,22 @@ _QUERY_SAFE = "$'(),:@/"
 class PbxSession:
     """One PBX; an async context. Safe for any number of concurrent requests."""
 
-    def __init__(self, access: PbxAccess, *, token_file: Path, now: Callable[[], datetime]) -> None:
-        """Sessions that use the same API client must share the `token_file`."""
+    def __init__(
+        self,
+        access: PbxAccess,
+        *,
+        token_file: Path,
+        now: Callable[[], datetime],
+        demand: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Sessions that use the same API client must share the `token_file`, or have it one after the other.
+
+        `demand` is called before a token is asked for, and raises when it is another one's turn.
+        """
         self._access = access
         self._base = access.url.rstrip("/")
         self._now = now
+        self._demand = demand
         self._clock_ahead = timedelta()
         self._told: Callable[[str, object], None] | None = None
         self._token_file = TokenFile(token_file, client=f"{access.client_id} {self._base}")
@@ -62,7 +75,7 @@ class PbxSession:
         """Raises `ConfigError` when `ca_file` cannot be used; does not talk to the PBX yet."""
         connector = aiohttp.TCPConnector(ssl=_tls(self._access), limit=64)
         self._http = aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT)
-        self._tokens = Tokens(self._access, self._token_file, http=self._http, now=self._now)
+        self._tokens = Tokens(self._access, self._token_file, http=self._http, now=self._now, demand=self._demand)
         return self
 
     async def __aexit__(
@@ -150,7 +163,11 @@ class PbxSession:
         ) -> aiohttp.ClientWebSocketResponse | aiohttp.WSServerHandshakeError:
             try:
                 return await self._http.ws_connect(
-                    self._url(_WEBSOCKET, None), headers=headers, heartbeat=_HEARTBEAT, max_msg_size=_MAX_FRAME
+                    self._url(_WEBSOCKET, None),
+                    headers=headers,
+                    heartbeat=_HEARTBEAT,
+                    max_msg_size=_MAX_FRAME,
+                    timeout=_CLOSING,
                 )
             except aiohttp.WSServerHandshakeError as error:
                 return error
@@ -195,12 +212,17 @@ class PbxSession:
 
 
 def _tls(access: PbxAccess) -> ssl.SSLContext:
+    if access.ca_file is None:
+        return _usual_tls()
     context = ssl.create_default_context()
-    if access.ca_file is not None:
-        try:
-            context.load_verify_locations(access.ca_file)
-        except OSError as error:  # includes ssl.SSLError
-            raise ConfigError(
-                [f"pbx {access.name}: ca_file {access.ca_file}: not a PEM certificate ({error})"]
-            ) from error
+    try:
+        context.load_verify_locations(access.ca_file)
+    except OSError as error:  # includes ssl.SSLError
+        raise ConfigError([f"pbx {access.name}: ca_file {access.ca_file}: not a PEM certificate ({error})"]) from error
     return context
+
+
+@lru_cache(maxsize=1)
+def _usual_tls() -> ssl.SSLContext:
+    """Shared: each holds every authority of the system, which for hundreds of PBXs is seconds and much memory."""
+    return ssl.create_default_context()

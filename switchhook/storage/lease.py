@@ -11,6 +11,7 @@ nothing to ask: the lease is always valid, and its number is 0.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -43,7 +44,10 @@ UPDATE replicas SET expires_at = {NOW} + {_LEASE} WHERE number = ? AND expires_a
 RETURNING ({_LIVING})"""  # noqa: S608 - constants
 _LEAVE = "DELETE FROM replicas WHERE number = ?"
 
-BURY: Final = Statement(f"DELETE FROM replicas WHERE expires_at <= {NOW} RETURNING number")  # noqa: S608 - constants
+# A row that is locked is left for later: whoever was frozen in mid-transaction must not hold up the living.
+BURY: Final = Statement(f"""
+DELETE FROM replicas WHERE number IN (SELECT number FROM replicas WHERE expires_at <= {NOW} FOR UPDATE SKIP LOCKED)
+RETURNING number""")  # noqa: S608 - constants
 """Forgets the replicas whose lease ran out and gives their numbers; to be had in one unit with what frees their own."""
 IS_ANY_DEAD: Final = f"SELECT EXISTS (SELECT 1 FROM replicas WHERE expires_at <= {NOW})"  # noqa: S608 - constants
 """True when `BURY` would find somebody: a question to ask before writing."""
@@ -59,6 +63,7 @@ class Lease:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._valid_until = 0.0  # of the event loop's clock, seconds
+        self._ended = asyncio.Event()
         self.is_shared = database.is_shared
         self.number = 0
         self.replicas = 1
@@ -91,7 +96,7 @@ class Lease:
         asked_at = asyncio.get_running_loop().time()
         [renewed] = await self._database.write([Statement(_RENEW, (self.number,))])
         if not renewed:
-            self._valid_until = 0.0
+            self._end()
             return False
         [(self.replicas,)] = renewed
         self._extend(asked_at)
@@ -104,7 +109,7 @@ class Lease:
         """
         if not self.is_shared:
             return
-        self._valid_until = 0.0
+        self._end()
         try:
             await self._database.write([*farewell, Statement(_LEAVE, (self.number,))])
         except StorageError as error:
@@ -115,8 +120,15 @@ class Lease:
         if not self.is_shared:
             await asyncio.Event().wait()
         clock = asyncio.get_running_loop().time
-        while (rest := self._valid_until - clock()) > 0:  # noqa: ASYNC110 - the end may have moved meanwhile
-            await asyncio.sleep(rest)
+        while (rest := self._valid_until - clock()) > 0:
+            with contextlib.suppress(TimeoutError):  # then look again: it may have been renewed meanwhile
+                async with asyncio.timeout(rest):
+                    await self._ended.wait()
 
     def _extend(self, asked_at: float) -> None:
         self._valid_until = asked_at + (LEASE - MARGIN).total_seconds()
+        self._ended.clear()
+
+    def _end(self) -> None:
+        self._valid_until = 0.0
+        self._ended.set()
