@@ -13,7 +13,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from switchhook.errors import LeaseLost, SwitchhookError
+from switchhook.errors import LeaseLost, ServiceEnded, SwitchhookError
 from switchhook.runtime.backoff import backoff
 
 if TYPE_CHECKING:
@@ -68,15 +68,11 @@ class Watches:
         try:
             while True:
                 began_at = clock()
-                try:
-                    await self._watch(pbx, partial(self._followed, pbx))
-                except Exception as error:  # supervisor: what is wrong with one PBX's watch must not cost the others
-                    if any(isinstance(one, LeaseLost) for one in _leaves(error)):
-                        log.warning("watch.lease_lost", extra={"pbx": pbx})
-                        return
-                    self._failed(pbx, error)
-                if (task := asyncio.current_task()) is not None and task.cancelling():
-                    raise asyncio.CancelledError  # Python 3.11's TaskGroup forgets it when a child fails meanwhile
+                error = await self._outcome(pbx)
+                if any(isinstance(one, LeaseLost) for one in _leaves(error)):
+                    log.warning("watch.lease_lost", extra={"pbx": pbx})
+                    return
+                self._failed(pbx, error)
                 attempt = 1 if clock() - began_at > _LONGEST_PAUSE.total_seconds() else attempt + 1
                 jitter = random.uniform(-0.2, 0.2)  # noqa: S311 - spreads what failed together
                 pause = backoff(attempt, base=_FIRST_PAUSE, cap=_LONGEST_PAUSE, jitter=jitter)
@@ -85,11 +81,23 @@ class Watches:
             self._metrics.owned.labels(pbx).set(0)
             self._health.solved(_check(pbx))
 
+    async def _outcome(self, pbx: str) -> BaseException:
+        """How a watch ended, which it does not do by itself."""
+        # A task of its own: one whose TaskGroup had a child that failed is half cancelled afterwards (Python 3.11).
+        task = asyncio.create_task(self._watch(pbx, partial(self._followed, pbx)))
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            task.cancel()
+            await asyncio.wait([task])
+            raise
+        return asyncio.CancelledError() if task.cancelled() else task.exception() or ServiceEnded("it ended by itself")
+
     def _followed(self, pbx: str) -> None:
         self._health.solved(_check(pbx))
         self._health.ready()
 
-    def _failed(self, pbx: str, error: Exception) -> None:
+    def _failed(self, pbx: str, error: BaseException) -> None:
         leaves = list(_leaves(error))
         faults = [one for one in leaves if not isinstance(one, SwitchhookError)]
         reason = type(faults[0]).__name__ if faults else str(leaves[0])

@@ -25,6 +25,7 @@ from switchhook.pbx.answers import not_json, refusal, retry_after, token_rejecte
 from switchhook.pbx.download import Download
 from switchhook.pbx.token_file import TokenFile
 from switchhook.pbx.tokens import Tokens
+from switchhook.pbx.websocket import Websocket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -40,7 +41,6 @@ _TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=5, sock_read=30)
 _DOWNLOAD_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=30)
 _WEBSOCKET = "/callcontrol/ws"
 _HEARTBEAT = 10.0  # seconds between pings of the websocket; unanswered, it is closed
-_CLOSING = aiohttp.ClientWSTimeout(ws_close=1.0)  # seconds that a PBX has to agree to the end of a websocket
 _SAME_TIME = timedelta(seconds=3)  # the header tells whole seconds
 _MAX_FRAME = 4 * 1024 * 1024  # bytes
 _LONGEST_ANSWER = 64 * 1024 * 1024  # bytes; a page of a call log or a snapshot of 20,000 calls has a few of them
@@ -74,7 +74,7 @@ class PbxSession:
     async def __aenter__(self) -> Self:
         """Raises `ConfigError` when `ca_file` cannot be used; does not talk to the PBX yet."""
         connector = aiohttp.TCPConnector(ssl=_tls(self._access), limit=64)
-        self._http = aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT)
+        self._http = aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT, ws_response_class=Websocket)
         self._tokens = Tokens(self._access, self._token_file, http=self._http, now=self._now, demand=self._demand)
         return self
 
@@ -163,11 +163,7 @@ class PbxSession:
         ) -> aiohttp.ClientWebSocketResponse | aiohttp.WSServerHandshakeError:
             try:
                 return await self._http.ws_connect(
-                    self._url(_WEBSOCKET, None),
-                    headers=headers,
-                    heartbeat=_HEARTBEAT,
-                    max_msg_size=_MAX_FRAME,
-                    timeout=_CLOSING,
+                    self._url(_WEBSOCKET, None), headers=headers, heartbeat=_HEARTBEAT, max_msg_size=_MAX_FRAME
                 )
             except aiohttp.WSServerHandshakeError as error:
                 return error

@@ -31,7 +31,7 @@ class Part:
 
     scenario: str
     wanted: Sequence[str]
-    cast: dict[str, object] = field(default_factory=dict)
+    cast: dict[str, Any] = field(default_factory=dict)
 
 
 def _renamed(lines: Sequence[str], **extensions: str) -> Sequence[str]:

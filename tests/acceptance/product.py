@@ -41,8 +41,9 @@ def free_port() -> int:
 class Product:
     """An async context; `tables` are the `[[pbx]]` and `[[endpoint]]` tables of its configuration.
 
-    `environ` configures it further, `environs` by the names of processes. Unless `is_awaited`, nobody waits at its start
-    until it is ready. `names` are the processes of a split product: `monitor-2` is a monitor with a data_dir of its own.
+    `environ` configures it further, `environs` by the names of processes. Unless `is_awaited`, nobody waits at its
+    start until it is ready. `names` are the processes of a split product: `monitor-2` is a monitor with a folder of its
+    own.
     """
 
     def __init__(
