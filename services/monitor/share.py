@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 _PAUSE = 1.0  # seconds between looks
 _HASTE = 0.2  # seconds, while a PBX is on its way from one monitor to another
 _LEFT_OVER_AFTER = 2.0  # seconds; a PBX that is free for so long is in nobody else's configuration
-_QUIET_WITHIN = 5.0  # seconds to wait for a moment without calls before a PBX is handed over
+_QUIET_WITHIN = 2.0  # seconds to wait for a moment without calls before a PBX is handed over
 
 
 class Share:

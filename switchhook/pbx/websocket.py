@@ -1,4 +1,4 @@
-"""A websocket whose end has an end: aiohttp waits for the other side's goodbye anew after each frame that still comes."""
+"""A websocket whose end has an end: aiohttp waits for the other side's goodbye anew after each frame that comes."""
 
 from __future__ import annotations
 

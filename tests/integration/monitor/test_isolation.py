@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import orjson
-import pytest
 from aiohttp import web
 
 from services.monitor import turns
@@ -20,6 +19,8 @@ from tests.integration.monitor.monitoring import monitoring, pbx, sink
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
+
+    import pytest
 
     from services.monitor.calls.legs import Leg
 

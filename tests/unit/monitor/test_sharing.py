@@ -59,7 +59,8 @@ class World:
         for left_over in (set(), set(self.rows)):
             self._left_over = left_over
             for _ in range(1_000):
-                if not any([self.act(number) for number in sorted(self.configured)]):
+                acted = [self.act(number) for number in sorted(self.configured)]
+                if not any(acted):
                     break
             else:
                 raise AssertionError("it never comes to rest")
