@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PAUSE = 1.0  # seconds between looks
-_HASTE = 0.2  # seconds, while a PBX is on its way from one monitor to another
+_HASTE = 0.2  # seconds, while a PBX is on its way from one monitor to another,
+_HASTY_FOR = 5.0  # for so many seconds after it was asked for
 _LEFT_OVER_AFTER = 2.0  # seconds; a PBX that is free for so long is in nobody else's configuration
 _QUIET_WITHIN = 2.0  # seconds to wait for a moment without calls before a PBX is handed over
 
@@ -49,6 +50,7 @@ class Share:
         self._owners = Owners(database, lease)
         self._free_since: dict[str, float] = {}
         self._asked_since: dict[str, float] = {}
+        self._hasty_until = 0.0
 
     async def run(self, watches: Watches) -> NoReturn:
         """Watch what is ours until cancelled. Raises `LeaseLost`."""
@@ -96,8 +98,10 @@ class Share:
             await self._owners.hand_over(pbx)
         if not ours and not moves.claim and not free(table, living, self._pbxs):
             self._idle()
-        is_moving = moves.ask or moves.hand_over or any(one.wanted_by == replica.number for one in table)
-        return _HASTE if is_moving else _PAUSE
+        now = asyncio.get_running_loop().time()
+        if moves.ask or moves.hand_over:
+            self._hasty_until = now + _HASTY_FOR
+        return _HASTE if now < self._hasty_until else _PAUSE
 
     async def _bring_about(self, ours: Collection[str], watches: Watches) -> None:
         running = watches.running
