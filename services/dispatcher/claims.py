@@ -2,8 +2,8 @@
 
 Theory of operation. A replica has a lease (see `switchhook.storage.lease`); a claim is the lease's number in a
 delivery's row, so all claims live as long as the lease. Those of a lease that ran out are given back by whoever sees
-it. The number is a fencing number: a settlement counts only where the row still has it. Each renewal also tells how many
-replicas there are, by which limits that are meant for all of them are divided.
+it. The number is a fencing number: a settlement counts only where the row still has it. Each renewal also tells how
+many replicas there are, by which limits that are meant for all of them are divided.
 """
 
 from __future__ import annotations
