@@ -118,10 +118,9 @@ class Term:
                     ),
                     metrics=shared.metrics,
                     health=complaints,
-                    turns=self._turns,
                     clock=shared.clock,
                 )
-                await watch.run(followed)
+                await watch.run(followed, turns=self._turns)
         finally:
             self._watch_by_pbx.pop(name, None)
             complaints.withdraw()

@@ -19,6 +19,7 @@ from services.monitor.calls.numbering import NumberingPlan
 from services.monitor.calls.tracker import CallTracker
 from services.monitor.feed import Feed, LegUpdate, Witness
 from services.monitor.polls import Gap, Polls
+from services.monitor.turns import Turns
 from services.monitor.unknowns import Unknown, Unknowns
 from switchhook.errors import PbxError, PbxUnreachable
 from switchhook.events import Event, is_final
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from services.monitor.ledger import Ledger
     from services.monitor.metrics import MonitorMetrics
-    from services.monitor.turns import Turns
     from switchhook.pbx.session import PbxSession
     from switchhook.runtime.clock import Clock
     from switchhook.runtime.health import Complaints
@@ -75,14 +75,12 @@ class PbxWatch:
         ledger: Ledger,
         metrics: MonitorMetrics,
         health: Complaints,
-        turns: Turns,
         clock: Clock,
         observers: Observers | None = None,
     ) -> None:
         """Without `observers` it has a tracker of its own, and counts what is unknown."""
         self._pbx = pbx
         self._health = health
-        self._turns = turns
         self._session = session
         self._ledger = ledger
         self._metrics = metrics
@@ -93,6 +91,7 @@ class PbxWatch:
             observers = Observers(tracker=new_tracker(pbx, settings), witness=unknowns)
         self._tracker = observers.tracker
         self._witness = observers.witness
+        self._turns = Turns()
         self._stirred = asyncio.Event()
         self._polls = Polls(
             pbx, session, self._tracker, settings, clock=clock, changed=self._stirred.set, report=self._report
@@ -108,8 +107,9 @@ class PbxWatch:
         """True while calls live."""
         return bool(self._tracker.calls)
 
-    async def run(self, connected: Callable[[], None]) -> None:
-        """Watches; calls `connected` whenever the PBX is followed (again)."""
+    async def run(self, connected: Callable[[], None], *, turns: Turns | None = None) -> None:
+        """Watches; calls `connected` whenever the PBX is followed (again). `turns` are those of all PBXs."""
+        self._turns = turns or self._turns
         kept = await self._ledger.kept(self._clock())
         self._tracker.restore(kept.calls, kept.past, self._clock())
         self._followed_until = kept.followed_until
