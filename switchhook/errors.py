@@ -13,6 +13,7 @@ SwitchhookError
 │   ├── StorageFull
 │   ├── StorageBroken
 │   ├── StorageInUse
+│   ├── LeaseLost
 │   ├── ConstraintViolated
 │   └── SchemaMismatch
 └── PbxError
@@ -107,6 +108,13 @@ class StorageBroken(StorageError):
 
 class StorageInUse(StorageError):
     """Another process has the database open."""
+
+
+class LeaseLost(StorageError):
+    """What was to be done belongs to another replica by now; nothing of it was done.
+
+    Trying again is of no use: whoever is told stops what it does for that thing.
+    """
 
 
 class ConstraintViolated(StorageError):

@@ -15,7 +15,7 @@ from services.commands.configuration import MISUSED, ConfigOption, complain, loa
 from services.commands.process import demand_data_dir, exit_code_of
 from services.commands.replay import replayed
 from services.monitor.capture import capture as capture_pbx
-from services.monitor.service import token_file
+from services.monitor.term import token_file
 from switchhook.errors import ConfigError, StorageBroken
 from switchhook.runtime.clock import utc_now
 from switchhook.runtime.supervisor import install_signal_handlers

@@ -1,11 +1,9 @@
 """Claims: which of several dispatchers on one database may attempt a delivery. Where there is only one, all of them.
 
-Theory of operation. A replica has a number and a lease that it renews; a claim is its number in a delivery's row, so
-all its claims live as long as its lease, and cost no renewals of their own. A lease that ran out is never renewed: its
-claims are given back by whoever sees it, and the replica, if it still lives, comes back under a new number. So the
-number is a fencing number: a settlement counts only where the row still has it. The database's clock alone is asked;
-a replica judges its own lease by the time that passed since it asked. Each renewal also tells how many replicas there
-are, by which limits that are meant for all of them are divided.
+Theory of operation. A replica has a lease (see `switchhook.storage.lease`); a claim is the lease's number in a
+delivery's row, so all claims live as long as the lease. Those of a lease that ran out are given back by whoever sees
+it. The number is a fencing number: a settlement counts only where the row still has it. Each renewal also tells how
+many replicas there are, by which limits that are meant for all of them are divided.
 """
 
 from __future__ import annotations
@@ -13,11 +11,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from switchhook.errors import StorageError
 from switchhook.storage.database import Statement
+from switchhook.storage.lease import BURY, IS_ANY_DEAD, RENEW_EVERY, STORAGE_PAUSE, Lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -27,31 +25,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=6)
-RENEW_EVERY = timedelta(seconds=1)
-STORAGE_PAUSE = timedelta(milliseconds=300)
-# An attempt must not start when its lease is about to end.
-MARGIN = timedelta(seconds=1)
-
 # These are asked of PostgreSQL only.
-_NOW = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
-_LEASE = LEASE // timedelta(microseconds=1)
-_LIVING = f"SELECT COUNT(*) FROM replicas AS living WHERE living.expires_at > {_NOW}"  # noqa: S608 - constants
-# A statement does not see the row that it adds.
-_JOIN = f"""
-INSERT INTO replicas (expires_at) VALUES ({_NOW} + {_LEASE}) RETURNING number, ({_LIVING}) + 1"""  # noqa: S608 - constants
-_RENEW = f"""
-UPDATE replicas SET expires_at = {_NOW} + {_LEASE} WHERE number = ? AND expires_at > {_NOW}
-RETURNING ({_LIVING})"""  # noqa: S608 - constants
-_LEAVE = "DELETE FROM replicas WHERE number = ?"
 _GIVE_BACK = "UPDATE deliveries SET owner = 0 WHERE owner = ? AND owner <> 0"
 _GIVE_BACK_WAITING = (
     "UPDATE deliveries SET owner = 0 WHERE owner = ? AND owner <> 0 AND endpoint = ? AND NOT event = ANY (?)"
 )
-_IS_ANY_DEAD = f"""
-SELECT EXISTS (SELECT 1 FROM replicas WHERE expires_at <= {_NOW}) OR EXISTS (
+_IS_ANY_TO_RESCUE = f"""
+{IS_ANY_DEAD} OR EXISTS (
     SELECT 1 FROM deliveries WHERE owner <> 0 AND owner NOT IN (SELECT number FROM replicas))"""  # noqa: S608 - constants only
-_BURY = f"DELETE FROM replicas WHERE expires_at <= {_NOW} RETURNING number"  # noqa: S608 - constants
 _RESCUE = """
 UPDATE deliveries SET owner = 0 WHERE owner <> 0 AND owner NOT IN (SELECT number FROM replicas) RETURNING event"""
 _CLAIM = """
@@ -63,37 +44,32 @@ RETURNING event"""
 
 
 class Claims:
-    """One dispatcher's. `owner` is the number that its claims carry, 0 where the database is not shared.
-
-    `replicas` is how many dispatchers lived when it last asked, itself among them.
-    """
+    """One dispatcher's."""
 
     def __init__(self, database: Database, *, rescued: Callable[[], None] = lambda: None) -> None:
         """`rescued` is called when a replica was found dead, after its claims were given back."""
         self._database = database
         self._rescued = rescued
-        self._valid_until = 0.0
+        self._lease = Lease(database)
         self.is_shared = database.is_shared
-        self.owner = 0
-        self.replicas = 1
+
+    @property
+    def owner(self) -> int:
+        """The number that our claims carry, 0 where the database is not shared."""
+        return self._lease.number
+
+    @property
+    def replicas(self) -> int:
+        """How many dispatchers lived when it was last asked, this one among them."""
+        return self._lease.replicas
 
     async def join(self) -> None:
         """Get a number. Raises `StorageError`."""
-        if not self.is_shared:
-            return
-        asked_at = asyncio.get_running_loop().time()
-        [[(self.owner, self.replicas)]] = await self._database.write([Statement(_JOIN)])
-        self._extend(asked_at)
+        await self._lease.join()
 
     async def leave(self) -> None:
         """Give everything back, so that the others need not wait for the end of the lease."""
-        if not self.is_shared:
-            return
-        owner, self._valid_until = self.owner, 0.0
-        try:
-            await self._database.write([Statement(_GIVE_BACK, (owner,)), Statement(_LEAVE, (owner,))])
-        except StorageError as error:
-            log.warning("replica.not_left", extra={"replica": owner, "error": str(error)})
+        await self._lease.leave(Statement(_GIVE_BACK, (self.owner,)))
 
     async def run(self) -> None:
         """Renew the lease, and give back what dead replicas had claimed, until cancelled."""
@@ -111,7 +87,7 @@ class Claims:
     @property
     def is_valid(self) -> bool:
         """False after the lease was not renewed for too long; then nothing may be claimed or attempted."""
-        return not self.is_shared or asyncio.get_running_loop().time() < self._valid_until
+        return self._lease.is_valid
 
     def holds(self, head: Head) -> bool:
         """True while an attempt of the head may start here."""
@@ -154,30 +130,19 @@ class Claims:
             log.warning("claims.not_given_back", extra={"endpoint": endpoint, "error": str(error)})
 
     async def _renew(self) -> None:
-        asked_at = asyncio.get_running_loop().time()
-        [renewed] = await self._database.write([Statement(_RENEW, (self.owner,))])
-        if renewed:
-            self._extend(asked_at)
-            self._count(*renewed[0])
-            return
-        lost = self.owner
-        await self.join()
-        log.warning("replica.lease_lost", extra={"replica": lost, "goes_on_as": self.owner})
-
-    def _count(self, replicas: int) -> None:
-        if replicas != self.replicas:
-            log.info("replicas.counted", extra={"replicas": replicas, "before": self.replicas})
-        self.replicas = replicas
+        number, replicas = self.owner, self.replicas
+        if not await self._lease.renew():
+            await self.join()
+            log.warning("replica.lease_lost", extra={"replica": number, "goes_on_as": self.owner})
+        elif self.replicas != replicas:
+            log.info("replicas.counted", extra={"replicas": self.replicas, "before": replicas})
 
     async def _rescue(self) -> None:
-        [(is_any_dead,)] = await self._database.read(_IS_ANY_DEAD)
+        [(is_any_dead,)] = await self._database.read(_IS_ANY_TO_RESCUE)
         if not is_any_dead:
             return
-        dead, rescued = await self._database.write([Statement(_BURY), Statement(_RESCUE)])
+        dead, rescued = await self._database.write([BURY, Statement(_RESCUE)])
         if dead or rescued:
             facts = {"replicas": [number for (number,) in dead], "deliveries": len(rescued)}
             log.warning("replica.taken_over", extra=facts)
             self._rescued()
-
-    def _extend(self, asked_at: float) -> None:
-        self._valid_until = asked_at + (LEASE - MARGIN).total_seconds()

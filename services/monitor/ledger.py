@@ -1,7 +1,8 @@
 """What must not be forgotten of one PBX: its live calls and its unpublished events, written as one unit.
 
 A unit is taken from the tracker without a pause in between, so that a call's kept state never runs ahead of its kept
-events: after a kill the tracker says again exactly what was not kept.
+events: after a kill the tracker says again exactly what was not kept. Where several monitors share the database, a unit
+is refused (`LeaseLost`) unless this one still owns the PBX.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from services.monitor.calls import memory
 from services.monitor.calls.history import CallKey
-from switchhook.errors import StorageError
+from switchhook.errors import LeaseLost, StorageError
 from switchhook.rpc.codec import encode
-from switchhook.storage import Database, Outbox, Statement
+from switchhook.storage import Database, Lease, Outbox, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from services.monitor.calls.live import LiveCall
     from services.monitor.calls.tracker import CallTracker, Changes
     from switchhook.events import Event
-    from switchhook.runtime.health import ServiceHealth
+    from switchhook.runtime.health import Complaints
     from switchhook.telemetry.tracing import Tracing
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ _FOLLOW = (
     "INSERT INTO watches (pbx, followed_until) VALUES (?, ?)"
     " ON CONFLICT (pbx) DO UPDATE SET followed_until = excluded.followed_until"
 )
+_DEMAND_OWNER = "SELECT demand_owner(?, ?, ?)"  # PostgreSQL only; see migration 0003
 _PAST_LIFE = timedelta(hours=1)
 _FOLLOWED_EVERY = timedelta(seconds=1)
 _RETRY_AFTER = 1.0  # seconds between attempts to write what the disk did not take
@@ -67,10 +69,11 @@ class CallLedger:
     """The durable side of one PBX's tracker."""
 
     def __init__(
-        self, database: Database, outbox: Outbox, pbx: str, *, health: ServiceHealth, tracing: Tracing
+        self, database: Database, outbox: Outbox, pbx: str, *, lease: Lease, health: Complaints, tracing: Tracing
     ) -> None:
         self._database = database
         self._outbox = outbox
+        self._lease = lease
         self._pbx = pbx
         self._health = health
         self._tracing = tracing
@@ -95,17 +98,23 @@ class CallLedger:
     async def keep(self, tracker: CallTracker, followed_until: datetime | None) -> Sequence[Event]:
         """Takes what came of the latest frames and returns once it is durable; waits while the disk refuses.
 
-        `followed_until` is None while the PBX is not followed.
+        `followed_until` is None while the PBX is not followed. Raises `LeaseLost`.
         """
         changes = tracker.take()
         unit = self._unit(changes)
-        if followed_until is not None and (unit or followed_until >= self._followed_until + _FOLLOWED_EVERY):
-            unit.append(Statement(_FOLLOW, (self._pbx, followed_until.timestamp())))
-            self._followed_until = followed_until
-        if unit:
-            await self._write(unit)
+        is_due = followed_until is not None and followed_until >= self._followed_until + _FOLLOWED_EVERY
+        if unit or is_due:
+            self._followed_until = followed_until or self._followed_until
+            await self._write([*self._heading(followed_until), *unit])
             self._outbox.notify()
         return changes.events
+
+    def _heading(self, followed_until: datetime | None) -> Sequence[Statement]:
+        """Notes until when the PBX was followed; on a shared database, demands that it is ours."""
+        until = followed_until.timestamp() if followed_until is not None else None
+        if self._lease.is_shared:
+            return [Statement(_DEMAND_OWNER, (self._pbx, self._lease.number, until))]
+        return [Statement(_FOLLOW, (self._pbx, until))] if until is not None else []
 
     def _unit(self, changes: Changes) -> list[Statement]:
         unit = self._outbox.append([(event.id, encode(self._traced(event))) for event in changes.events])
@@ -126,8 +135,11 @@ class CallLedger:
         is_refused = False
         while True:
             try:
+                self._lease.demand()
                 await self._database.write(unit)
                 break
+            except LeaseLost:
+                raise
             except StorageError as error:
                 if not is_refused:
                     facts = {"pbx": self._pbx, "reason": str(error), "statements": len(unit)}

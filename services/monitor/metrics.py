@@ -24,6 +24,15 @@ class MonitorMetrics:
         self.connected = Gauge(
             "switchhook_pbx_connected", "1 while the PBX's websocket is open", ["pbx"], registry=registry
         )
+        self.owned = Gauge(
+            "switchhook_pbx_owned", "1 while this monitor is the one that watches the PBX", ["pbx"], registry=registry
+        )
+        self.failures = Counter(
+            "switchhook_monitor_watch_failures_total",
+            "Times that the watch of a PBX failed inside and was begun again",
+            ["pbx"],
+            registry=registry,
+        )
         self._concurrent = Gauge(
             "switchhook_concurrent_calls", "Reported calls that live", ["pbx", "direction"], registry=registry
         )
@@ -48,6 +57,8 @@ class MonitorMetrics:
         )
         for pbx in pbx_names:
             self.connected.labels(pbx)
+            self.owned.labels(pbx)
+            self.failures.labels(pbx)
             self._reconciled.labels(pbx)
             for direction in Direction:
                 self._concurrent.labels(pbx, direction)
@@ -61,10 +72,17 @@ class MonitorMetrics:
             self.outbox_age.labels(sink)
 
     def restored(self, pbx: str, calls: Iterable[LiveCall]) -> None:
-        """Calls that were live when the monitor stopped."""
+        """Calls that were live when the PBX was last watched."""
+        self.released(pbx)
         for call in calls:
             if call.sequence:
                 self._concurrent.labels(pbx, call.direction or Direction.INTERNAL).inc()
+
+    def released(self, pbx: str) -> None:
+        """Nobody watches the PBX here: the sum over all monitors is that of those who do."""
+        self.connected.labels(pbx).set(0)
+        for direction in Direction:
+            self._concurrent.labels(pbx, direction).set(0)
 
     def published(self, event: Event) -> None:
         """An event was kept, and will reach every sink."""

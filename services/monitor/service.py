@@ -1,35 +1,35 @@
-"""The monitor as a service: one watch per PBX, one outbox, one publisher per sink."""
+"""The monitor as a service: opens its database, and serves one term after the other."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+import logging
 from importlib.resources import files
 from typing import TYPE_CHECKING, ClassVar, NoReturn
 
-from services.monitor.ledger import CallLedger
 from services.monitor.metrics import MonitorMetrics
-from services.monitor.watch import PbxWatch
-from switchhook.pbx.session import PbxSession
-from switchhook.rpc.publish import Publisher
+from services.monitor.term import Surroundings, Term
+from switchhook.errors import LeaseLost, StorageError, StorageInUse
 from switchhook.runtime.clock import Clock, utc_now
-from switchhook.storage import Outbox, open_database
+from switchhook.storage import Lease, open_database
+from switchhook.storage.lease import STORAGE_PAUSE
 from switchhook.telemetry.tracing import OFF, Tracing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
     from prometheus_client import CollectorRegistry
 
     from switchhook.runtime.health import ServiceHealth
-    from switchhook.settings import PbxSettings, Settings
+    from switchhook.settings import Settings
+    from switchhook.storage import Database
 
-_METRICS_EVERY = 1.0  # seconds
+log = logging.getLogger(__name__)
+
+_SQLITE = "sqlite:"
+_LOOK_AGAIN = 1.0  # seconds until a database that another version has to itself is asked for again
 
 
 class Monitor:
-    """Serves until cancelled. Ready once it follows a PBX: without one it is of no use."""
+    """Serves until cancelled. Ready once it follows a PBX, or when others follow all: without one it is of no use."""
 
     name: ClassVar[str] = "monitor"
 
@@ -47,63 +47,63 @@ class Monitor:
         metrics = MonitorMetrics(registry, [pbx.name for pbx in settings.pbx], settings.monitor.sinks)
         return cls(settings, metrics=metrics, clock=clock, tracing=tracing)
 
-    async def run(self, health: ServiceHealth) -> None:
-        """Watches every PBX and publishes to every sink."""
-        settings = self._settings
-        async with AsyncExitStack() as stack:
-            database = await open_database(
-                settings.database.url,
-                data_dir=settings.data_dir,
-                service=self.name,
-                migrations=files("services.monitor.migrations"),
-                include_outbox=True,
+    async def run(self, health: ServiceHealth) -> NoReturn:
+        """Watches PBXs and publishes to every sink."""
+        database = await self._open(health)
+        try:
+            surroundings = Surroundings(
+                settings=self._settings,
+                database=database,
+                lease=Lease(database),
+                metrics=self._metrics,
+                health=health,
+                clock=self._clock,
+                tracing=self._tracing,
             )
-            stack.push_async_callback(database.close)
-            sinks = settings.monitor.sinks
-            outbox = Outbox(database, "calls", sinks)
-            await outbox.load()
-            stack.push_async_callback(outbox.flush)
-            watches = [
-                PbxWatch(
-                    pbx,
-                    settings.monitor,
-                    session=await stack.enter_async_context(
-                        PbxSession(pbx, token_file=token_file(settings.data_dir, pbx), now=self._clock)
-                    ),
-                    ledger=CallLedger(database, outbox, pbx.name, health=health, tracing=self._tracing),
-                    metrics=self._metrics,
-                    health=health,
-                    clock=self._clock,
-                )
-                for pbx in settings.pbx
-            ]
-            publishers = [
-                Publisher(sink, outbox.backlog(sink), on_state=_reporter(health, f"sink {sink}")) for sink in sinks
-            ]
-            async with asyncio.TaskGroup() as tasks:
-                for publisher in publishers:
-                    tasks.create_task(publisher.run())
-                for watch in watches:
-                    tasks.create_task(watch.run(health.ready))
-                await self._measure(outbox, sinks)
+            while True:
+                await _serve_term(surroundings)
+        finally:
+            await database.close()
 
-    async def _measure(self, outbox: Outbox, sinks: Sequence[str]) -> NoReturn:
+    async def _open(self, health: ServiceHealth) -> Database:
+        """The database; while a version that does not share has it to itself, this one stands by."""
+        settings = self._settings
         while True:
-            for sink in sinks:
-                self._metrics.outbox_age.labels(sink).set(outbox.oldest_age(sink).total_seconds())
-            await asyncio.sleep(_METRICS_EVERY)
+            try:
+                database = await open_database(
+                    settings.database.url,
+                    data_dir=settings.data_dir,
+                    service=self.name,
+                    migrations=files("services.monitor.migrations"),
+                    include_outbox=True,
+                    allow_replicas=True,
+                )
+            except StorageInUse as error:
+                if settings.database.url == _SQLITE:
+                    raise
+                health.problem("database", f"standing by: {error}")
+                health.ready()
+                await asyncio.sleep(_LOOK_AGAIN)
+                continue
+            health.solved("database")
+            return database
 
 
-def token_file(data_dir: Path, pbx: PbxSettings) -> Path:
-    """Where the one live token of a PBX's API client is shared with the recorder."""
-    return data_dir / "tokens" / f"{pbx.name}.json"
-
-
-def _reporter(health: ServiceHealth, check: str) -> Callable[[str | None], None]:
-    def report(sentence: str | None) -> None:
-        if sentence is None:
-            health.solved(check)
-        else:
-            health.problem(check, sentence)
-
-    return report
+async def _serve_term(surroundings: Surroundings) -> None:
+    """Comes back when another term may begin."""
+    lease, health = surroundings.lease, surroundings.health
+    try:
+        await Term(surroundings).run()
+    except StorageError as error:
+        if not lease.is_shared:
+            raise
+        health.problem("database", f"nothing can be watched: {error}")
+        log.warning("replica.not_joined", extra={"reason": str(error)})
+        await asyncio.sleep(STORAGE_PAUSE.total_seconds())
+        return
+    except BaseExceptionGroup as group:
+        if group.split(LeaseLost)[1] is not None:
+            raise
+        log.warning("replica.lease_lost", extra={"replica": lease.number})
+    if (task := asyncio.current_task()) is not None and task.cancelling():
+        raise asyncio.CancelledError  # Python 3.11's TaskGroup forgets it when a child fails meanwhile

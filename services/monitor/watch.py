@@ -19,6 +19,7 @@ from services.monitor.calls.numbering import NumberingPlan
 from services.monitor.calls.tracker import CallTracker
 from services.monitor.feed import Feed, LegUpdate, Witness
 from services.monitor.polls import Gap, Polls
+from services.monitor.turns import Turns
 from services.monitor.unknowns import Unknown, Unknowns
 from switchhook.errors import PbxError, PbxUnreachable
 from switchhook.events import Event, is_final
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from services.monitor.metrics import MonitorMetrics
     from switchhook.pbx.session import PbxSession
     from switchhook.runtime.clock import Clock
-    from switchhook.runtime.health import ServiceHealth
+    from switchhook.runtime.health import Complaints
     from switchhook.settings import MonitorSettings, PbxSettings
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ class PbxWatch:
         session: PbxSession,
         ledger: Ledger,
         metrics: MonitorMetrics,
-        health: ServiceHealth,
+        health: Complaints,
         clock: Clock,
         observers: Observers | None = None,
     ) -> None:
@@ -90,6 +91,7 @@ class PbxWatch:
             observers = Observers(tracker=new_tracker(pbx, settings), witness=unknowns)
         self._tracker = observers.tracker
         self._witness = observers.witness
+        self._turns = Turns()
         self._stirred = asyncio.Event()
         self._polls = Polls(
             pbx, session, self._tracker, settings, clock=clock, changed=self._stirred.set, report=self._report
@@ -100,8 +102,14 @@ class PbxWatch:
         self._followed_until: datetime | None = None
         self._first_at: datetime | None = None
 
-    async def run(self, connected: Callable[[], None]) -> None:
-        """Watches; calls `connected` whenever the PBX is followed (again)."""
+    @property
+    def is_busy(self) -> bool:
+        """True while calls live."""
+        return bool(self._tracker.calls)
+
+    async def run(self, connected: Callable[[], None], *, turns: Turns | None = None) -> None:
+        """Watches; calls `connected` whenever the PBX is followed (again). `turns` are those of all PBXs."""
+        self._turns = turns or self._turns
         kept = await self._ledger.kept(self._clock())
         self._tracker.restore(kept.calls, kept.past, self._clock())
         self._followed_until = kept.followed_until
@@ -144,6 +152,7 @@ class PbxWatch:
 
     async def _follow_once(self, connected: Callable[[], None]) -> PbxError:
         """One connection; gives the reason of its end."""
+        turn = await self._turns.take()
         try:
             await self._polls.read_plan()
             async with await self._session.websocket() as socket, asyncio.TaskGroup() as tasks:
@@ -158,6 +167,7 @@ class PbxWatch:
                 tasks.create_task(feed.run())
                 await self._polls.repair(self._gap())
                 feed.release(self._apply)
+                turn.end()
                 self._found()
                 connected()
                 # Awaited here and not as a task: Python 3.11 counts a failure of the feed as a cancellation of this
@@ -170,6 +180,8 @@ class PbxWatch:
             if fault is None:
                 raise
             return fault
+        finally:
+            turn.end()
         return PbxUnreachable("the websocket was closed by the PBX")
 
     def _gap(self) -> Gap | None:

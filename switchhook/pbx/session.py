@@ -11,6 +11,7 @@ import contextlib
 import ssl
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Self, TypeVar
 from urllib.parse import quote, urlencode
@@ -24,6 +25,7 @@ from switchhook.pbx.answers import not_json, refusal, retry_after, token_rejecte
 from switchhook.pbx.download import Download
 from switchhook.pbx.token_file import TokenFile
 from switchhook.pbx.tokens import Tokens
+from switchhook.pbx.websocket import Websocket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -49,11 +51,22 @@ _QUERY_SAFE = "$'(),:@/"
 class PbxSession:
     """One PBX; an async context. Safe for any number of concurrent requests."""
 
-    def __init__(self, access: PbxAccess, *, token_file: Path, now: Callable[[], datetime]) -> None:
-        """Sessions that use the same API client must share the `token_file`."""
+    def __init__(
+        self,
+        access: PbxAccess,
+        *,
+        token_file: Path,
+        now: Callable[[], datetime],
+        demand: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Sessions that use the same API client must share the `token_file`, or have it one after the other.
+
+        `demand` is called before a token is asked for, and raises when it is another one's turn.
+        """
         self._access = access
         self._base = access.url.rstrip("/")
         self._now = now
+        self._demand = demand
         self._clock_ahead = timedelta()
         self._told: Callable[[str, object], None] | None = None
         self._token_file = TokenFile(token_file, client=f"{access.client_id} {self._base}")
@@ -61,8 +74,8 @@ class PbxSession:
     async def __aenter__(self) -> Self:
         """Raises `ConfigError` when `ca_file` cannot be used; does not talk to the PBX yet."""
         connector = aiohttp.TCPConnector(ssl=_tls(self._access), limit=64)
-        self._http = aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT)
-        self._tokens = Tokens(self._access, self._token_file, http=self._http, now=self._now)
+        self._http = aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT, ws_response_class=Websocket)
+        self._tokens = Tokens(self._access, self._token_file, http=self._http, now=self._now, demand=self._demand)
         return self
 
     async def __aexit__(
@@ -195,12 +208,17 @@ class PbxSession:
 
 
 def _tls(access: PbxAccess) -> ssl.SSLContext:
+    if access.ca_file is None:
+        return _usual_tls()
     context = ssl.create_default_context()
-    if access.ca_file is not None:
-        try:
-            context.load_verify_locations(access.ca_file)
-        except OSError as error:  # includes ssl.SSLError
-            raise ConfigError(
-                [f"pbx {access.name}: ca_file {access.ca_file}: not a PEM certificate ({error})"]
-            ) from error
+    try:
+        context.load_verify_locations(access.ca_file)
+    except OSError as error:  # includes ssl.SSLError
+        raise ConfigError([f"pbx {access.name}: ca_file {access.ca_file}: not a PEM certificate ({error})"]) from error
     return context
+
+
+@lru_cache(maxsize=1)
+def _usual_tls() -> ssl.SSLContext:
+    """Shared: each holds every authority of the system, which for hundreds of PBXs is seconds and much memory."""
+    return ssl.create_default_context()

@@ -27,25 +27,35 @@ class Tokens:
     """Asks the PBX only when neither memory nor the file has a token that can be used."""
 
     def __init__(
-        self, access: PbxAccess, file: TokenFile, *, http: aiohttp.ClientSession, now: Callable[[], datetime]
+        self,
+        access: PbxAccess,
+        file: TokenFile,
+        *,
+        http: aiohttp.ClientSession,
+        now: Callable[[], datetime],
+        demand: Callable[[], None],
     ) -> None:
+        """`demand` raises when this process may not ask for a token, which would end another one's."""
         self._access = access
         self._file = file
         self._http = http
         self._now = now
+        self._demand = demand
         self._token: Token | None = None
         self._single_flight = asyncio.Lock()
 
     async def usable(self, *, rejected: frozenset[str] = frozenset()) -> tuple[str, bool]:
         """A token that is fresh and not among the rejected ones, and whether it was asked for just now.
 
-        Raises `PbxUnauthorised`, `PbxUnreachable`, `PbxAnswer`, or `StorageBroken` for the folder of the file.
+        Raises `PbxUnauthorised`, `PbxUnreachable`, `PbxAnswer`, `StorageBroken` for the folder of the file, or what
+        `demand` raises.
         """
         async with self._single_flight:
             if self._token is None or not self._may_use(self._token, rejected):
                 async with self._file.locked():
                     self._token = self._file.read()
                     if self._token is None or not self._may_use(self._token, rejected):
+                        self._demand()
                         self._token = await self._ask()
                         self._file.write(self._token)
                         return self._token.value, True

@@ -7,7 +7,7 @@ it cannot be cured by sending requests elsewhere.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +19,39 @@ class ServiceReport:
 
     ready: bool
     problems: Mapping[str, str]
+
+
+class Complaints(Protocol):
+    """Where somebody says what troubles it."""
+
+    def problem(self, check: str, sentence: str) -> None:
+        """The check fails; `sentence` says what is wrong and what to do, and replaces the check's former one."""
+
+    def solved(self, check: str) -> None:
+        """The check passes (again)."""
+
+
+class PassingComplaints:
+    """Complaints of somebody who may be gone before what troubles it is; then they are withdrawn."""
+
+    def __init__(self, complaints: Complaints) -> None:
+        self._complaints = complaints
+        self._checks: set[str] = set()
+
+    def problem(self, check: str, sentence: str) -> None:
+        """See `Complaints`."""
+        self._checks.add(check)
+        self._complaints.problem(check, sentence)
+
+    def solved(self, check: str) -> None:
+        """See `Complaints`."""
+        self._checks.discard(check)
+        self._complaints.solved(check)
+
+    def withdraw(self) -> None:
+        """None of this is anybody's trouble any more."""
+        for check in list(self._checks):
+            self.solved(check)
 
 
 class ServiceHealth:

@@ -3,6 +3,7 @@
 The table is the truth; memory holds only each sink's cursor and what is on its way to it, so a sink that is down for
 days costs disk and nothing else. A position is given by the database at the commit, so order is the order of commits.
 Cursors are written late, a few times a second: losing one means that events are sent again, never that one is missed.
+On a shared database each replica has a stream of its own, and adopts those of replicas that are gone.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from switchhook.errors import StorageError
 from switchhook.storage.database import Statement
+from switchhook.storage.orphans import adopt, own_stream
 from switchhook.storage.sink_backlog import SinkBacklog
 
 if TYPE_CHECKING:
@@ -22,10 +24,12 @@ if TYPE_CHECKING:
 
     from switchhook.events import EventId
     from switchhook.storage.database import Database
+    from switchhook.storage.lease import Lease
 
 log = logging.getLogger(__name__)
 
 _INSERT_ROWS = 16  # events in one INSERT; bounds the number of different statement texts
+_UNREADABLE_PAUSE = 0.3  # seconds between attempts to read what the database does not give
 
 # Each sink's cursor, how many events wait behind it, and when the oldest of them came (ms since 1970).
 _CURSORS = """
@@ -42,12 +46,25 @@ class Outbox:
     """One stream of events to a fixed set of sinks. Needs `open_database(…, include_outbox=True)`."""
 
     def __init__(
-        self, database: Database, stream: str, sinks: Sequence[str], *, now: Callable[[], float] = time.time
+        self,
+        database: Database,
+        stream: str,
+        sinks: Sequence[str],
+        *,
+        lease: Lease | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
-        """`now` gives seconds since 1970."""
+        """`now` gives seconds since 1970.
+
+        With a `lease` (which has joined) that is shared, the stream is this replica's own part of `stream`, and nothing
+        of it is handed out once the lease is not valid any more: a new number needs a new outbox.
+        """
         self._database = database
-        self._stream = stream
+        self._family = stream
+        self._stream = stream if lease is None else own_stream(stream, lease)
+        self._lease = lease
         self._now = now
+        self._is_unreadable = False
         self._loading = asyncio.Lock()
         self._loaded = False
         self._announced = 0
@@ -105,12 +122,38 @@ class Outbox:
             self._loaded = True
 
     async def rows_after(self, position: int, limit: int) -> list[tuple[int, bytes, int]]:
-        """(position, payload, ms since 1970) of the stream's next rows."""
-        return await self._database.read(
-            "SELECT position, payload, appended_at FROM outbox WHERE stream = ? AND position > ?"
-            " ORDER BY position LIMIT ?",
-            (self._stream, position, limit),
-        )
+        """(position, payload, ms since 1970) of the stream's next rows; waits while the database refuses.
+
+        Raises `LeaseLost`.
+        """
+        while True:
+            self._demand_lease()
+            try:
+                rows = await self._database.read(
+                    "SELECT position, payload, appended_at FROM outbox WHERE stream = ? AND position > ?"
+                    " ORDER BY position LIMIT ?",
+                    (self._stream, position, limit),
+                )
+            except StorageError as error:
+                if not self._is_unreadable:
+                    log.warning("outbox.unreadable", extra={"stream": self._stream, "reason": str(error)})
+                self._is_unreadable = True
+                await asyncio.sleep(_UNREADABLE_PAUSE)
+                continue
+            self._is_unreadable = False
+            self._demand_lease()
+            return rows
+
+    async def adopt(self) -> int:
+        """Take over what replicas that are gone had not handed over; how many events. Raises `StorageError`."""
+        if self._lease is None or not self._lease.is_shared or not self._backlog_by_sink:
+            return 0
+        await self.load()
+        adopted = await adopt(self._database, self._family, heir=self._stream, sinks=list(self._backlog_by_sink))
+        if adopted.events:
+            for backlog in self._backlog_by_sink.values():
+                backlog.grew(adopted.events, adopted.oldest)
+        return adopted.events
 
     async def flush(self) -> None:
         """Write the cursors, drop what every sink has acknowledged. A failure is made good by the next one."""
@@ -142,6 +185,10 @@ class Outbox:
     def since_flush(self) -> float:
         """Seconds since the cursors were last written, or tried."""
         return time.monotonic() - self._flushed_at
+
+    def _demand_lease(self) -> None:
+        if self._lease is not None:
+            self._lease.demand()
 
     def _adopt_sinks(self) -> list[Statement]:
         sinks = list(self._backlog_by_sink)

@@ -1,9 +1,10 @@
 """Connections to PostgreSQL: one schema per service, durable commits, bounded waits; and who owns a service's tables.
 
 Where a service's tables have one owner, its writing session holds an advisory lock: the lock ends with the session,
-however that ends, and without the lock nothing can be written. An epoch is counted at every change of owners, so that
-a process whose session was lost while another one owned the tables is refused for good, and does not write what it
-believed before.
+however that ends, and without the lock nothing can be written. Those who share tables hold the same lock together, so
+that an owner (of an older version, which knows nothing of them) and they never write at the same time. An epoch is
+counted at every start, so that an owner whose session was lost while others wrote is refused for good, and does not
+write what it believed before. Those who share have leases for that.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ _DURABLE = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_s
 
 @dataclass(slots=True)
 class Access:
-    """Where a service's tables are, and how to get there. `epoch` is None until the tables are owned."""
+    """Where a service's tables are, and how to get there. `epoch` is None until the first connection that writes."""
 
     url: str = field(repr=False)
     service: str
@@ -78,14 +79,13 @@ async def connect_raw(access: Access, *, command_timeout: float) -> Connection:
 
 
 async def connect_writer(access: Access) -> Connection:
-    """The connection that writes; holds the lock of the service's owner. Raises `StorageError`."""
+    """The connection that writes; holds the lock of the service's tables. Raises `StorageError`."""
     try:
         connection = await connect_raw(access, command_timeout=COMMAND_TIMEOUT)
     except REFUSALS as error:
         raise translated(error) from None
     try:
-        if access.has_owner:
-            await _own(connection, access)
+        await _lock(connection, access)
     except REFUSALS as error:
         connection.terminate()
         raise translated(error) from None
@@ -117,10 +117,11 @@ def lock_key(purpose: str) -> int:
     return int.from_bytes(hashlib.sha256(f"switchhook/{purpose}".encode()).digest()[:8], signed=True)
 
 
-async def _own(connection: Connection, access: Access) -> None:
+async def _lock(connection: Connection, access: Access) -> None:
     key = lock_key(access.schema)
+    ask = f"SELECT pg_try_advisory_lock{'' if access.has_owner else '_shared'}($1)"
     deadline = asyncio.get_running_loop().time() + (LOCK_PATIENCE if access.epoch is None else 0)
-    while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", key):
+    while not await connection.fetchval(ask, key):
         if asyncio.get_running_loop().time() >= deadline:
             raise StorageInUse(
                 f"database.url: another process runs the {access.service} on this database: stop it, or give this one "
@@ -129,7 +130,7 @@ async def _own(connection: Connection, access: Access) -> None:
         await asyncio.sleep(0.1)
     if access.epoch is None:
         access.epoch = await connection.fetchval("UPDATE owners SET epoch = epoch + 1 RETURNING epoch")
-    elif access.epoch != await connection.fetchval("SELECT epoch FROM owners"):
+    elif access.has_owner and access.epoch != await connection.fetchval("SELECT epoch FROM owners"):
         raise StorageInUse(
             f"database.url: another process ran the {access.service} on this database while this one could not reach "
             "it: start this one anew"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncpg
 
-from switchhook.errors import ConstraintViolated, StorageBroken, StorageError, StorageFull
+from switchhook.errors import ConstraintViolated, LeaseLost, StorageBroken, StorageError, StorageFull
 
 # What the driver raises, its own faults and those of the network included. `TimeoutError` is an `OSError`.
 DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError)
@@ -19,6 +19,7 @@ _PLAIN_CLASSES = {"08", "28", "3D", "3F", "42", "53", "55", "57", "58"}
 # transaction state (a standby refuses to write), rollback by the server, resources, operator, system, internal.
 _FATAL_CLASSES = {"08", "25", "40", "53", "57", "58", "XX"}
 _COLLISIONS = {"40001", "40P01"}  # serialization_failure, deadlock_detected
+_LEASE_LOST = "SWL01"  # raised by functions of migrations that demand an owner
 
 
 def is_fatal(error: Exception) -> bool:
@@ -42,6 +43,8 @@ def translated(error: Exception) -> StorageError:
         failure = StorageBroken(f"the database cannot be used: {_plain(error)}")
     elif isinstance(error, asyncpg.IntegrityConstraintViolationError):
         failure = ConstraintViolated(f"{type(error).__name__}: {_constraint(error)}")
+    elif state == _LEASE_LOST:
+        failure = LeaseLost()
     elif state in _FULL_STATES:
         failure = StorageFull(f"the database cannot grow or be written ({_sentence(error)}): free space on its disk")
     else:

@@ -102,10 +102,9 @@ class SinkBacklog:
         self.acknowledged = acknowledged
         self._waiting, self._waiting_since = depth, oldest
 
-    def grew(self, events: int, now: float) -> None:
-        """Events were committed; `now` in seconds since 1970."""
-        if not self._waiting:
-            self._waiting_since = now
+    def grew(self, events: int, since: float) -> None:
+        """Events were committed; `since` when the oldest of them was appended, in seconds since 1970."""
+        self._waiting_since = min(self._waiting_since, since) if self._waiting else since
         self._waiting += events
         self._grew = True
         self._stirred.set()

@@ -14,7 +14,7 @@ import aiohttp
 import orjson
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -41,7 +41,9 @@ def free_port() -> int:
 class Product:
     """An async context; `tables` are the `[[pbx]]` and `[[endpoint]]` tables of its configuration.
 
-    `environ` configures it further. Unless `is_awaited`, nobody waits at its start until it is ready.
+    `environ` configures it further, `environs` by the names of processes. Unless `is_awaited`, nobody waits at its
+    start until it is ready. `names` are the processes of a split product: `monitor-2` is a monitor with a folder of its
+    own.
     """
 
     def __init__(
@@ -50,15 +52,18 @@ class Product:
         tables: str,
         *,
         split: bool,
+        names: Sequence[str] = SERVICES,
         database: str = "sqlite:",
         environ: Mapping[str, str] | None = None,
+        environs: Mapping[str, Mapping[str, str]] | None = None,
         is_awaited: bool = True,
     ) -> None:
         self.folder = folder
         self._environ = dict(environ or {})
+        self._environs = environs or {}
         self._is_awaited = is_awaited
-        self._names = SERVICES if split else (EMBEDDED,)
-        self._admin = {name: free_port() for name in self._names}
+        self._names = tuple(names) if split else (EMBEDDED,)
+        self._admin: dict[str, int] = {}
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         files = free_port()
         self.base = f"http://127.0.0.1:{files}"
@@ -69,7 +74,8 @@ class Product:
             config = config.replace(
                 "[recorder]", f'[recorder]\nlisten = "127.0.0.1:{recorder}"\nsinks = ["127.0.0.1:{dispatcher}"]'
             )
-            config += f'[monitor]\nsinks = ["127.0.0.1:{dispatcher}", "127.0.0.1:{recorder}"]\n'
+            sinks = [f"127.0.0.1:{dispatcher}"] + [f"127.0.0.1:{recorder}"] * ("recorder" in names)
+            config += f"[monitor]\nsinks = {orjson.dumps(sinks).decode()}\n"
         (folder / "switchhook.toml").write_text(config + tables)
 
     async def __aenter__(self) -> Self:
@@ -88,9 +94,17 @@ class Product:
 
     async def start(self, name: str) -> None:
         """Starts a process and waits until it says that it is ready."""
+        self._admin.setdefault(name, free_port())
         environ = {key: value for key, value in os.environ.items() if not key.startswith("SWITCHHOOK_")}
-        environ |= {**self._environ, "SWITCHHOOK_ADMIN__LISTEN": f"127.0.0.1:{self._admin[name]}"}
-        names = () if name == EMBEDDED else (name,)
+        environ |= {
+            **self._environ,
+            **self._environs.get(name, {}),
+            "SWITCHHOOK_ADMIN__LISTEN": f"127.0.0.1:{self._admin[name]}",
+        }
+        service, _, replica = name.partition("-")
+        if replica:
+            environ["SWITCHHOOK_DATA_DIR"] = str(self.folder / name)
+        names = () if name == EMBEDDED else (service,)
         with (self.folder / f"{name}.log").open("ab") as log:
             self._processes[name] = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "services", "--config", str(self.folder / "switchhook.toml"), "run", *names),

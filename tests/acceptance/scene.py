@@ -248,7 +248,11 @@ def _wrong_values(webhooks: Sequence[Webhook], play: Play, *, slack: float) -> l
         if body.get("Finishtype") != "Ok":
             continue
         minutes, seconds = str(body["Duration"]).split(":")
-        talk = talks[int(str(body["Id"]).rpartition("-")[2]) - 1]
+        link = int(str(body["Id"]).rpartition("-")[2])
+        if link > len(talks):
+            found.append(f"a talk that was none: {body}")
+            continue
+        talk = talks[link - 1]
         if abs(int(minutes) * 60 + int(seconds) - talk) > slack:
             found.append(f"a talk of {talk:.1f} s: {body}")
     return found

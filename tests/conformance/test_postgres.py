@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -36,17 +37,32 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-async def shared(database_url: str, data_dir: Path, migrations: Path) -> AsyncIterator[list[Database]]:
-    """The same tables, open twice."""
-    opened = [
-        await open_database(
-            database_url, data_dir=data_dir, service="notes", migrations=migrations, allow_replicas=True
+def share(database_url: str, data_dir: Path, migrations: Path) -> Open:
+    """Opens the same tables together with others."""
+
+    @asynccontextmanager
+    async def open_it() -> AsyncIterator[Database]:
+        database = await open_database(
+            database_url,
+            data_dir=data_dir,
+            service="notes",
+            migrations=migrations,
+            include_outbox=True,
+            allow_replicas=True,
         )
-        for _ in range(2)
-    ]
-    yield opened
-    for database in opened:
-        await database.close()
+        try:
+            yield database
+        finally:
+            await database.close()
+
+    return open_it
+
+
+@pytest.fixture
+async def shared(share: Open) -> AsyncIterator[list[Database]]:
+    """The same tables, open twice."""
+    async with share() as one, share() as other:
+        yield [one, other]
 
 
 async def written(database: Database, name: str) -> int:
@@ -134,6 +150,28 @@ async def test_whose_session_was_lost_goes_on_when_nobody_owned_the_tables_in_be
     await end_sessions(database_url)
     await written(database, "b")
     assert await names(database) == ["a", "b", "b+"]
+
+
+async def test_an_owner_and_those_who_share_never_have_the_tables_at_the_same_time(
+    opened: Open, share: Open, database_url: str
+) -> None:
+    """An older version owns what a newer one shares: while it is replaced, both are there."""
+    async with opened() as owner:
+        with pytest.raises(StorageInUse, match="another process runs the notes"):
+            async with share():
+                pass
+        await owner.write([insert("a")])
+        await end_sessions(database_url)
+        async with share() as one, share() as other:
+            with pytest.raises(StorageInUse, match="another process runs the notes"):
+                await owner.write([insert("b")])
+            await end_sessions(database_url)
+            await written(one, "c")
+            await written(other, "d")
+        with pytest.raises(StorageInUse, match="another process ran the notes"):
+            await owner.write([insert("e")])
+    async with opened() as owner:
+        assert set(await names(owner)) == {"a", "c", "c+", "d", "d+"}
 
 
 async def test_tables_that_may_be_shared_are_written_by_several(shared: list[Database]) -> None:

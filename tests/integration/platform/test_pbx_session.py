@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from services.monitor import directory
 from switchhook.errors import (
     ConfigError,
+    LeaseLost,
     PbxAnswer,
     PbxForbidden,
     PbxNotFound,
@@ -93,6 +94,32 @@ async def test_a_rejected_token_is_renewed_once_for_all(pbx: PbxServer, session:
     pbx.forget_token()
     await asyncio.gather(*(session.get_json("/callcontrol") for _ in range(10)))
     assert pbx.grants == 2
+
+
+async def test_who_may_not_ask_for_a_token_uses_the_one_there_is_and_asks_for_no_other(
+    pbx: PbxServer, session: PbxSession, token_file: Path, wall: Wall
+) -> None:
+    """Another process has the PBX by now: a token that were asked for here would end its token."""
+
+    def refuse() -> None:
+        raise LeaseLost
+
+    await session.get_json("/callcontrol")
+    async with PbxSession(Access(pbx.url), token_file=token_file, now=wall, demand=refuse) as other:
+        await other.get_json("/callcontrol")
+        pbx.forget_token()
+        for request in (other.get_json("/callcontrol"), other.websocket()):
+            with pytest.raises(LeaseLost):
+                await request
+    assert pbx.grants == 1
+
+
+async def test_an_answer_without_end_is_given_up(
+    pbx: PbxServer, session: PbxSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("switchhook.pbx.session._MAX_ANSWER", 5)
+    with pytest.raises(PbxAnswer, match="an answer of more than 5 bytes"):
+        await session.get_json("/callcontrol")
 
 
 async def test_a_pbx_that_rejects_its_own_tokens_is_an_error(pbx: PbxServer, session: PbxSession) -> None:
