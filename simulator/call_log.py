@@ -55,6 +55,8 @@ class CallLog:
 
     def __init__(self) -> None:
         self.last_started_at: float | None = None
+        self.asked = 0
+        """Requests for it, also those that were refused."""
         self._segments: deque[Segment] = deque(maxlen=_KEPT_SEGMENTS)
 
     def append(self, segment: Segment) -> None:

@@ -98,6 +98,7 @@ class Reports:
         return web.Response(body=sound, content_type="audio/x-wav", headers=disposition)
 
     def call_log(self, arguments: str, query: Mapping[str, str]) -> web.Response:
+        self._log.asked += 1
         given = report_arguments(arguments)
         if given is None:
             raise XapiError(HTTPStatus.NOT_FOUND, "Not found")
