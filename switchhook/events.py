@@ -157,9 +157,9 @@ class Handover:
 class Summary:
     """The figures of a whole call.
 
-    `ringing` is how long phones rang before the first answer, `waiting` the time in queues and IVRs, which goes on while
-    agents ring, `talking` the sum over all links. `ended_by_user` is the extension that hung up, `queue` the last one.
-    `unanswered` are the extensions that rang and never talked, `recording_ids` the PBX's own.
+    `ringing` is how long phones rang before the first answer, `waiting` the time in queues and IVRs, where agents may
+    ring, `talking` the sum over all links. `ended_by_user` is the extension that hung up, `queue` the last one that the
+    call was in. `unanswered` are the extensions that rang and never talked, `recording_ids` the PBX's own.
     """
 
     source: SummarySource
@@ -182,9 +182,9 @@ class Event:
     `transfer` of a started event says how the user received the call, of an ended one how the user handed it on;
     `transferred` says that the call went on elsewhere. `talk_time` is None where nobody talked. `occurred_at` is the
     moment of the fact and never goes back within a call; `observed_at` is when the PBX's word of it arrived.
-    A recording event repeats `user`, `answered`, `transferred` and `talk_time` of the end of its link, a completed event
+    A recording event repeats `user`, `answered`, `transferred` and `talk_time` of the end of its link, a completed one
     those of the final end. `completion_follows` of a final end keeps the next place in the sequence for the completed
-    event; ends that an older version told have none.
+    event; after ends that an older version told there is none.
     """
 
     id: EventId
