@@ -34,7 +34,8 @@ _FAULTS = [
     Act("post", "incoming-answered", faults=("late-recordings",)),
     Act("get", "incoming-answered", faults=("party-did",)),
 ]
-ACTS = [*_PLAIN, *_VARIANTS, *_FAULTS]
+_WITHOUT_LOG = [Act("post", name, faults=("no-call-log",)) for name in scenarios("post")]
+ACTS = [*_PLAIN, *_VARIANTS, *_FAULTS, *_WITHOUT_LOG]
 
 
 @pytest.fixture(scope="module", params=["embedded", "split", "postgres"])
