@@ -27,13 +27,17 @@ if TYPE_CHECKING:
 
 @dataclass
 class Sink:
-    """What was published, in order, repeats included."""
+    """What was published, in order; an event that is sent again must be the same, and is kept once."""
 
     address: str = ""
     events: list[Event] = field(default_factory=list)
 
     async def accept(self, events: Sequence[Received]) -> None:
-        self.events += [received.event for received in events]
+        known = {event.id: event for event in self.events}
+        for received in events:
+            if received.event.id not in known:
+                self.events.append(received.event)
+            assert known.setdefault(received.event.id, received.event) == received.event
 
     def of(self, kind: EventType, play: Play | None = None) -> list[Event]:
         """The events of a kind: of one call, or of all."""
