@@ -5,6 +5,7 @@ Rows are built when they are asked for, so that recording ids and joins that cam
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -38,11 +39,15 @@ _CALL_TYPES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
-    """Which rows are asked for, by their start; epoch seconds. `answered` None: all of them."""
+    """Which rows are asked for, by their start; epoch seconds. `answered` None: all of them.
+
+    Segments that ended after `written_before` have no row yet.
+    """
 
     begin: float
     end: float
     answered: bool | None = None
+    written_before: float = math.inf
 
 
 class CallLog:
@@ -50,6 +55,8 @@ class CallLog:
 
     def __init__(self) -> None:
         self.last_started_at: float | None = None
+        self.asked = 0
+        """Requests for it, also those that were refused."""
         self._segments: deque[Segment] = deque(maxlen=_KEPT_SEGMENTS)
 
     def append(self, segment: Segment) -> None:
@@ -80,6 +87,8 @@ class CallLog:
             if (segment.ended_at or 0.0) < period.begin:
                 break
             answered = segment.answered_at is not None
+            if (segment.ended_at or 0.0) > period.written_before:
+                continue
             if period.begin <= segment.started_at <= period.end and period.answered in {None, answered}:
                 found.append(segment)
         return found

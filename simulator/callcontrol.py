@@ -52,7 +52,7 @@ class CallControl:
         match parts[1:]:
             case ["participants", identity] if method == "GET":
                 leg = self._exchange.leg(dn.number, _number(identity))
-                return Answer(200, self._body(leg)) if leg is not None else _NOT_FOUND
+                return Answer(200, self._body(leg)) if leg is not None and not leg.call.hidden else _NOT_FOUND
             case ["makecall"] | ["devices", _, "makecall"] | ["participants", _, _]:
                 return self._post(method, dn, parts[1:], body)
             case _ if method != "GET":
@@ -102,7 +102,8 @@ class CallControl:
         return dn_body(dn, self._participants(dn))
 
     def _participants(self, dn: Dn) -> list[bytes]:
-        return [self._body(leg) for leg in self._exchange.legs.get(dn.number, {}).values()]
+        legs = self._exchange.legs.get(dn.number, {}).values()
+        return [self._body(leg) for leg in legs if not leg.call.hidden]
 
     def _body(self, leg: Leg) -> bytes:
         return with_unknown_field(leg.body) if self._faults.on(Fault.UNKNOWN_WORDS) else leg.body

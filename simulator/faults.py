@@ -23,11 +23,13 @@ class Fault(StrEnum):
     NO_REFERRED_BY = "no-referred-by"
     HIDDEN_ROUTING = "hidden-routing"
     ATTACHED_PARTICIPANT = "attached-participant"
+    HIDDEN_CALLS = "hidden-calls"
     UNKNOWN_KIND = "unknown-kind"
     UNKNOWN_WORDS = "unknown-words"
     PHANTOM_LEGS = "phantom-legs"
     PARTY_DID = "party-did"
     NO_CALL_LOG = "no-call-log"
+    LATE_CALL_LOG = "late-call-log"
     NO_RECORDINGS_RIGHT = "no-recordings-right"
     NO_XAPI = "no-xapi"
     NO_LICENCE = "no-licence"
@@ -46,7 +48,7 @@ class Fault(StrEnum):
 
 ONE_SHOT = frozenset({Fault.DROP_SOCKET, Fault.EXPIRE_TOKEN, Fault.RESTART})
 
-_SECONDS = {Fault.SLOW: 1.0, Fault.LATE_RECORDINGS: 2.0}
+_SECONDS = {Fault.SLOW: 1.0, Fault.LATE_RECORDINGS: 2.0, Fault.LATE_CALL_LOG: 3.0}
 _FRACTIONS = {Fault.ERROR_500: 0.1}
 
 

@@ -80,7 +80,7 @@ class FrameFeed:
 
     def _tell(self, kind: EventType, leg: Leg, attached: bytes) -> None:
         participant = leg.participant
-        if self.muted or not self.sees(participant.dn):
+        if self.muted or leg.call.hidden or not self.sees(participant.dn):
             return
         event = event_body(kind, participant_path(participant), attached)
         for socket in self.sockets:

@@ -148,5 +148,7 @@ class Call:
     """Leg 1 is the one towards the caller, which no client sees."""
     speed: float = 1.0
     over: bool = False
+    hidden: bool = False
+    """No client is shown its legs, nor that it lives; the call log has it."""
     halt: Callable[[Call], None] | None = None
     """Stops whoever drives the call, so that somebody else can; the argument is the call that is taken over."""

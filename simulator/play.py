@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from simulator.exchange import LegGone
+from simulator.faults import Fault
 from simulator.model import Call, Direction, Party
 from simulator.numbering import DnKind
 from simulator.scenarios import Scenario, find_scenario, parse_variants
@@ -113,6 +114,7 @@ class Playbill:
         self._check(cast)
         call = self._open(scenario, cast)
         call.speed = speed if speed is not None else self._speed
+        call.hidden = self._equipment.faults.strikes(Fault.HIDDEN_CALLS)
         stage = Stage(self._equipment, call, cast, variants={**self._variants, **parse_variants(variants)})
         play = Play(scenario=name, call=call, cast=cast)
         self.live.add(play)

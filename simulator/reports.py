@@ -54,7 +54,8 @@ class Reports:
         self._now = now
 
     def active_calls(self, query: Mapping[str, str]) -> web.Response:
-        now, calls = utc_text(self._now()), self._exchange.calls
+        now = utc_text(self._now())
+        calls = {number: call for number, call in self._exchange.calls.items() if not call.hidden}
         text = query.get("$filter", "")
         if _ID_FILTER.match(text) and len(query) == 1:
             wanted = {int(number) for number in _NUMBERS.findall(text)}
@@ -97,12 +98,18 @@ class Reports:
         return web.Response(body=sound, content_type="audio/x-wav", headers=disposition)
 
     def call_log(self, arguments: str, query: Mapping[str, str]) -> web.Response:
+        self._log.asked += 1
         given = report_arguments(arguments)
         if given is None:
             raise XapiError(HTTPStatus.NOT_FOUND, "Not found")
         self._demand_right(Fault.NO_CALL_LOG)
         answered = {"1": True, "2": False}.get(given["callsType"])
-        period = Period(begin=_epoch(given["periodFrom"]), end=_epoch(given["periodTo"]), answered=answered)
+        period = Period(
+            begin=_epoch(given["periodFrom"]),
+            end=_epoch(given["periodTo"]),
+            answered=answered,
+            written_before=self._now() - self._faults.seconds(Fault.LATE_CALL_LOG),
+        )
         if query.get("$filter") or query.get("$orderby"):
             rows, _ = self._log.rows(period)
             return collection("ReportCallLogData", rows, query, CALL_LOG_COLUMNS)

@@ -147,6 +147,7 @@ class Simulator:
             "frames": self.feed.sent,
             "socket_requests": self.sockets.requests,
             "http_requests": self._front.requests,
+            "call_log_requests": self.call_log.asked,
             "tokens_issued": self.tokens.issued,
             "recordings": len(self.recordings.by_id),
             "recordings_due": len(self._timers),

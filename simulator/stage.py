@@ -185,6 +185,7 @@ class Stage:
         label = self.label(caller)
         consultation = self.exchange.open_call(Direction.INTERNAL, outside=None, caller=label)
         consultation.speed, consultation.halt = self.call.speed, self.call.halt
+        consultation.hidden = self.call.hidden
         self.opened.append(consultation)
         caller_leg, callee_leg = call_inside(self.exchange, consultation, caller=caller, callee=callee)
         return consultation, caller_leg, callee_leg

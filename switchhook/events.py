@@ -129,6 +129,52 @@ class Recording:
     reason: str = ""
 
 
+class SummarySource(StrEnum):
+    """Where the figures of a completed call are from: the PBX's own record, or what was seen of it while it lived."""
+
+    CALL_LOG = "call_log"
+    OWN_CLOCK = "own_clock"
+
+
+class EndedBy(StrEnum):
+    """Who hung up."""
+
+    OUTSIDE = "outside"
+    EXTENSION = "extension"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handover:
+    """A transfer that was answered: the link that it began, who answered, and how the call was handed on."""
+
+    link: int
+    user: str
+    transfer: Transfer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The figures of a whole call.
+
+    `ringing` is how long phones rang before the first answer, `waiting` the time in queues and IVRs, where agents may
+    ring, `talking` the sum over all links. `ended_by_user` is the extension that hung up, `queue` the last one that the
+    call was in. `unanswered` are the extensions that rang and never talked, `recording_ids` the PBX's own.
+    """
+
+    source: SummarySource
+    ringing: timedelta
+    waiting: timedelta
+    talking: timedelta
+    ended_by: EndedBy = EndedBy.UNKNOWN
+    ended_by_user: str = ""
+    transfers: tuple[Handover, ...] = ()
+    did: str = ""
+    queue: str = ""
+    unanswered: tuple[str, ...] = ()
+    recording_ids: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One fact about a call.
@@ -136,7 +182,9 @@ class Event:
     `transfer` of a started event says how the user received the call, of an ended one how the user handed it on;
     `transferred` says that the call went on elsewhere. `talk_time` is None where nobody talked. `occurred_at` is the
     moment of the fact and never goes back within a call; `observed_at` is when the PBX's word of it arrived.
-    A recording event repeats `user`, `answered`, `transferred` and `talk_time` of the end of its link.
+    A recording event repeats `user`, `answered`, `transferred` and `talk_time` of the end of its link, a completed one
+    those of the final end. `completion_follows` of a final end keeps the next place in the sequence for the completed
+    event; after ends that an older version told there is none.
     """
 
     id: EventId
@@ -156,6 +204,8 @@ class Event:
     callback_requested: bool = False
     reconciled: bool = False
     recording: Recording | None = None
+    summary: Summary | None = None
+    completion_follows: bool = False
     traceparent: str = ""
 
 

@@ -14,12 +14,15 @@ from switchhook.events import (
     CallId,
     Direction,
     DnKind,
+    EndedBy,
     Event,
     EventType,
     Link,
     Participant,
     Recording,
     RecordingFile,
+    Summary,
+    SummarySource,
     Transfer,
     event_id,
 )
@@ -35,6 +38,18 @@ QUEUE, FIRST, SECOND = "800", "101", "102"
 RINGS, STOPS, STARTS, ENDS = 2.0, 9.4, 9.5, 134.25
 RETENTION = timedelta(days=90)
 DIGEST = "3f4d1c0a" * 8
+SUMMARY = Summary(
+    source=SummarySource.CALL_LOG,
+    ringing=timedelta(seconds=STARTS - RINGS),
+    waiting=timedelta(seconds=STARTS),
+    talking=timedelta(seconds=ENDS - STARTS),
+    ended_by=EndedBy.EXTENSION,
+    ended_by_user=SECOND,
+    did="Sales",
+    queue=QUEUE,
+    unanswered=(FIRST,),
+    recording_ids=(4711,),
+)
 
 
 def sample_events(*, pbx: str = PBX, at: datetime = AT) -> tuple[Event, ...]:
@@ -47,14 +62,14 @@ def sample_events(*, pbx: str = PBX, at: datetime = AT) -> tuple[Event, ...]:
     ends = _event(5, EventType.ENDED, over, at, after=ENDS, user=SECOND, link=1)
     talked = timedelta(seconds=ENDS - STARTS)
     ends = replace(ends, answered=True, talk_time=talked)
-    later = replace(ends, id=ends.id, occurred_at=ends.occurred_at + timedelta(seconds=5))
+    later = replace(ends, occurred_at=ends.occurred_at + timedelta(seconds=5))
     events = (
         rings,
         _dialing(call, at),
         stops,
         starts,
         ends,
-        _as(later, 6, EventType.COMPLETED),
+        replace(_as(ends, 6, EventType.COMPLETED), summary=SUMMARY),
         replace(_as(later, 7, EventType.RECORDING_READY), recording=_recording(over, later.occurred_at)),
         replace(_as(later, 8, EventType.RECORDING_ABSENT), recording=Recording(reason="no recording came within 10m")),
         replace(_as(later, 9, EventType.RECORDING_FAILED), recording=Recording(reason="the file cannot be converted")),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from datetime import timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from services.monitor.calls.history import Segment, decode_history_id
 from services.monitor.payloads import read_time, rows
+from switchhook.errors import PbxAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from datetime import datetime
 
     from switchhook.pbx.session import PbxSession
@@ -18,6 +22,10 @@ if TYPE_CHECKING:
 _PAGE = 500  # rows
 _MOST_ROWS = 20_000  # the PBX's own limit
 _LONGEST = timedelta(days=30)  # a longer segment is a mistake, and calculating with it may overflow
+_SHORTEST = timedelta(minutes=10)  # of a period that is read in two halves because it has more rows than that
+_LONGEST_REASON = 256  # characters that are kept
+_MOST_RECORDINGS = 20  # of a row
+_HIGHEST_ID = 2**31 - 1  # by the vendor's description
 _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
 _FUNCTION = (
     "/xapi/v1/ReportCallLogData/Pbx.GetCallLogData(periodFrom={since},periodTo={until},sourceType=0,sourceFilter='',"
@@ -26,21 +34,34 @@ _FUNCTION = (
 )
 
 
-async def read_call_log(session: PbxSession, *, since: datetime, until: datetime) -> list[Segment]:
-    """The segments that began in this time and have ended. Raises `PbxError`, `PbxForbidden` where it may not be read.
+async def read_call_log(
+    session: PbxSession, *, since: datetime, until: datetime, numbers: AbstractSet[int] | None = None
+) -> list[Segment]:
+    """The segments that began in this time and have ended; with `numbers` only those of calls that have one of them.
 
-    All times are by our clock, however wrong the PBX's is. Empty on a PBX older than 20.0.7: its rows do not tell which
-    call they belong to.
+    All times are by our clock, however wrong the PBX's is. Raises `PbxError`: `PbxForbidden` where the log may not be
+    read, `PbxAnswer` where its rows do not tell which call they belong to, as before 3CX 20.0.7.
     """
     ahead = session.clock_ahead
     path = _FUNCTION.format(since=_moment(since + ahead), until=_moment(until + ahead))
     segments: list[Segment] = []
+    last: Sequence[Mapping[str, Any]] = ()
     for skip in range(0, _MOST_ROWS, _PAGE):
         page = rows(await session.get_json(path, {"$top": _PAGE, "$skip": skip}))
-        segments += [segment.earlier(ahead) for row in page if (segment := read_segment(row)) is not None]
+        if page == last:
+            return segments  # the end; or a PBX that has one page for everything
+        last = page
+        if page and not any(row.get("CallHistoryId") for row in page):
+            raise PbxAnswer(HTTPStatus.OK, "the rows of the call log do not name their calls: 3CX 20.0.7 or later does")
+        wanted = page if numbers is None else [row for row in page if not numbers.isdisjoint(_numbers(row))]
+        segments += [segment.earlier(ahead) for row in wanted if (segment := read_segment(row)) is not None]
         if len(page) < _PAGE:
-            break
-    return segments
+            return segments
+    if until - since < _SHORTEST:
+        return segments
+    middle = since + (until - since) / 2
+    older = await read_call_log(session, since=since, until=middle, numbers=numbers)
+    return older + await read_call_log(session, since=middle, until=until, numbers=numbers)
 
 
 def read_segment(row: Mapping[str, Any]) -> Segment | None:
@@ -61,7 +82,28 @@ def read_segment(row: Mapping[str, Any]) -> Segment | None:
         started_at=started_at,
         answered_at=answered_at,
         ended_at=started_at + ringing + talking,
+        reason=str(row.get("Reason") or "")[:_LONGEST_REASON],
+        recording_ids=_recording_ids(row),
     )
+
+
+def _numbers(row: Mapping[str, Any]) -> Iterator[int]:
+    """The runtime numbers of a row's call and of the whole that it belongs to, without reading the rest of the row."""
+    for name in ("CallHistoryId", "MainCallHistoryId"):
+        with contextlib.suppress(ValueError):
+            yield int(str(row.get(name))[-8:], 16)
+
+
+def _recording_ids(row: Mapping[str, Any]) -> tuple[int, ...]:
+    """Of either side, and what newer versions list besides; each once."""
+    listed = row.get("Recordings")
+    more = (
+        [one.get("Id") for one in listed[:_MOST_RECORDINGS] if isinstance(one, dict)]
+        if isinstance(listed, list)
+        else []
+    )
+    found = (row.get("SrcRecId"), row.get("DstRecId"), *more)
+    return tuple(dict.fromkeys(one for one in found if type(one) is int and 0 < one <= _HIGHEST_ID))
 
 
 def _moment(at: datetime) -> str:

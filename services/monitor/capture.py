@@ -140,7 +140,7 @@ class Forgetful:
 
     async def kept(self, now: datetime) -> Kept:
         """Nothing: a capture begins with what it sees."""
-        return Kept(calls=(), past=(), followed_until=None)
+        return Kept(calls=(), past=())
 
     async def keep(self, tracker: CallTracker, followed_until: datetime | None) -> Sequence[Event]:
         """The events, which nobody gets."""

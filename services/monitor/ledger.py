@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from services.monitor.calls import memory
 from services.monitor.calls.history import CallKey
+from services.monitor.calls.past import PastCall
 from switchhook.errors import LeaseLost, StorageError
-from switchhook.rpc.codec import encode
+from switchhook.events import is_final
+from switchhook.rpc.codec import decode, encode
 from switchhook.storage import Database, Lease, Outbox, Statement
 
 if TYPE_CHECKING:
@@ -37,22 +39,35 @@ _KEEP = (
 _FORGET = "DELETE FROM live_calls WHERE pbx = ? AND call_id = ?"
 _REMEMBER = "INSERT INTO past_calls (pbx, number, arrived_at, ended_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _FOLLOW = (
-    "INSERT INTO watches (pbx, followed_until) VALUES (?, ?)"
-    " ON CONFLICT (pbx) DO UPDATE SET followed_until = excluded.followed_until"
+    "INSERT INTO watches (pbx, followed_until, first_followed_at) VALUES (?, ?, ?)"
+    " ON CONFLICT (pbx) DO UPDATE SET followed_until = excluded.followed_until,"
+    " first_followed_at = COALESCE(watches.first_followed_at, excluded.first_followed_at)"
 )
 _DEMAND_OWNER = "SELECT demand_owner(?, ?, ?)"  # PostgreSQL only; see migration 0003
-_PAST_LIFE = timedelta(hours=1)
+_PROVE = "UPDATE watches SET proven_until = ? WHERE pbx = ?"
+_FORGET_PAST = "DELETE FROM past_calls WHERE pbx = ? AND ended_at < ?"
+_OWE = "INSERT INTO completions (pbx, call_id, final) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+_SETTLE = "DELETE FROM completions WHERE pbx = ? AND call_id = ?"
+PAST_LIFE = timedelta(hours=3)
+"""How long it is remembered that a call is over; longer than any time that is compared with the call log."""
 _FOLLOWED_EVERY = timedelta(seconds=1)
 _RETRY_AFTER = 1.0  # seconds between attempts to write what the disk did not take
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """What was known when the monitor stopped; `followed_until` is None at the very first start."""
+    """What was known when the monitor stopped; `followed_until` is None at the very first start.
+
+    `completions` are the final ends of calls whose completed event is owed. `first_followed_at` and `proven_until` are
+    None where an older version kept nothing of the kind.
+    """
 
     calls: Sequence[LiveCall]
-    past: Sequence[CallKey]
-    followed_until: datetime | None
+    past: Sequence[PastCall]
+    completions: Sequence[Event] = ()
+    followed_until: datetime | None = None
+    first_followed_at: datetime | None = None
+    proven_until: datetime | None = None
 
 
 class Ledger(Protocol):
@@ -81,18 +96,29 @@ class CallLedger:
 
     async def kept(self, now: datetime) -> Kept:
         """Reads what was kept; drops what is older than any gap in which it could be asked for."""
-        until = await self._database.read("SELECT followed_until FROM watches WHERE pbx = ?", (self._pbx,))
-        followed_until = datetime.fromtimestamp(until[0][0], UTC) if until else None
-        oldest = ((followed_until or now) - _PAST_LIFE).timestamp()
-        await self._database.write(
-            [Statement("DELETE FROM past_calls WHERE pbx = ? AND ended_at < ?", (self._pbx, oldest))]
+        watches = await self._database.read(
+            "SELECT followed_until, first_followed_at, proven_until FROM watches WHERE pbx = ?", (self._pbx,)
         )
+        followed_until, first_followed_at, proven_until = map(_moment, watches[0] if watches else (None, None, None))
+        oldest = (followed_until or now) - PAST_LIFE
+        await self._database.write([Statement(_FORGET_PAST, (self._pbx, oldest.timestamp()))])
         states = await self._database.read("SELECT state FROM live_calls WHERE pbx = ?", (self._pbx,))
-        past = await self._database.read("SELECT arrived_at, number FROM past_calls WHERE pbx = ?", (self._pbx,))
+        past = await self._database.read(
+            "SELECT arrived_at, number, ended_at FROM past_calls WHERE pbx = ? ORDER BY ended_at", (self._pbx,)
+        )
+        owed = await self._database.read("SELECT final FROM completions WHERE pbx = ?", (self._pbx,))
         return Kept(
             calls=[memory.load(state) for (state,) in states],
-            past=[CallKey(datetime.fromtimestamp(arrived_at, UTC), number) for arrived_at, number in past],
+            past=[
+                PastCall(
+                    CallKey(datetime.fromtimestamp(arrived_at, UTC), number), datetime.fromtimestamp(ended_at, UTC)
+                )
+                for arrived_at, number, ended_at in past
+            ],
+            completions=[decode(final) for (final,) in owed],
             followed_until=followed_until,
+            first_followed_at=first_followed_at,
+            proven_until=proven_until,
         )
 
     async def keep(self, tracker: CallTracker, followed_until: datetime | None) -> Sequence[Event]:
@@ -109,15 +135,37 @@ class CallLedger:
             self._outbox.notify()
         return changes.events
 
+    async def complete(self, events: Sequence[Event]) -> None:
+        """Tells that these calls are completed, once; returns when that is durable, waits while the disk refuses."""
+        unit = self._outbox.append([(event.id, encode(self._traced(event))) for event in events])
+        unit += [Statement(_SETTLE, (self._pbx, event.call.id)) for event in events]
+        await self._write([*self._heading(None), *unit])
+        self._outbox.notify()
+
+    async def prove(self, unreported: Sequence[Changes], *, until: datetime) -> None:
+        """Tells what the call log had besides, and that it was compared with what was reported until then.
+
+        Calls that were over long before that are forgotten.
+        """
+        unit = [statement for changes in unreported for statement in self._unit(changes)]
+        unit.append(Statement(_PROVE, (until.timestamp(), self._pbx)))
+        unit.append(Statement(_FORGET_PAST, (self._pbx, (until - PAST_LIFE).timestamp())))
+        await self._write([*self._heading(None), *unit])
+        self._outbox.notify()
+
     def _heading(self, followed_until: datetime | None) -> Sequence[Statement]:
         """Notes until when the PBX was followed; on a shared database, demands that it is ours."""
         until = followed_until.timestamp() if followed_until is not None else None
         if self._lease.is_shared:
             return [Statement(_DEMAND_OWNER, (self._pbx, self._lease.number, until))]
-        return [Statement(_FOLLOW, (self._pbx, until))] if until is not None else []
+        return [Statement(_FOLLOW, (self._pbx, until, until))] if until is not None else []
 
     def _unit(self, changes: Changes) -> list[Statement]:
-        unit = self._outbox.append([(event.id, encode(self._traced(event))) for event in changes.events])
+        payloads = [encode(self._traced(event)) for event in changes.events]
+        unit = self._outbox.append([(event.id, raw) for event, raw in zip(changes.events, payloads, strict=True)])
+        for event, raw in zip(changes.events, payloads, strict=True):
+            if is_final(event):
+                unit.append(Statement(_OWE, (self._pbx, event.call.id, raw)))
         unit += [Statement(_KEEP, (self._pbx, call.id, memory.dump(call))) for call in changes.changed]
         for call in changes.over:
             unit.append(Statement(_FORGET, (self._pbx, call.id)))
@@ -150,3 +198,7 @@ class CallLedger:
         if is_refused:
             self._health.solved("database")
             log.info("ledger.restored", extra={"pbx": self._pbx})
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from services.monitor.unknowns import OTHER, Unknown
-from switchhook.events import Direction, Event, EventType, is_final
+from switchhook.events import Direction, Event, EventType, SummarySource, is_final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -49,6 +49,24 @@ class MonitorMetrics:
             ["pbx", "what", "name"],
             registry=registry,
         )
+        self.unreported = Counter(
+            "switchhook_monitor_unreported_calls_total",
+            "Calls that only the call log had, and that were reported afterwards",
+            ["pbx"],
+            registry=registry,
+        )
+        self.proven = Gauge(
+            "switchhook_monitor_proven_until_timestamp_seconds",
+            "Until when the call log was compared with what was reported; 0: not yet",
+            ["pbx"],
+            registry=registry,
+        )
+        self.completed = Counter(
+            "switchhook_monitor_completed_calls_total",
+            "Completed calls, by where their figures are from",
+            ["pbx", "source"],
+            registry=registry,
+        )
         self.outbox_age = Gauge(
             "switchhook_outbox_oldest_age_seconds",
             "Age of the oldest event that a sink has not acknowledged",
@@ -60,6 +78,10 @@ class MonitorMetrics:
             self.owned.labels(pbx)
             self.failures.labels(pbx)
             self._reconciled.labels(pbx)
+            self.unreported.labels(pbx)
+            self.proven.labels(pbx)
+            for source in SummarySource:
+                self.completed.labels(pbx, source)
             for direction in Direction:
                 self._concurrent.labels(pbx, direction)
             for kind in EventType:
@@ -89,6 +111,8 @@ class MonitorMetrics:
         self._events.labels(event.pbx, event.type).inc()
         if event.reconciled:
             self._reconciled.labels(event.pbx).inc()
+        if event.summary is not None:
+            self.completed.labels(event.pbx, event.summary.source).inc()
         if event.sequence == 1:
             self._concurrent.labels(event.pbx, event.call.direction).inc()
         if is_final(event):

@@ -15,10 +15,11 @@ from services.monitor.call_log import read_call_log
 from services.monitor.calls.history import CLOCKS_APART
 from services.monitor.directory import read_numbering_plan
 from services.monitor.payloads import read_active_calls, read_snapshot
-from switchhook.errors import PbxError, PbxForbidden
+from switchhook.errors import PbxAnswer, PbxError, PbxForbidden, PbxNotFound, PbxUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
+    from collections.abc import Set as AbstractSet
     from datetime import datetime
 
     from services.monitor.calls.history import Segment
@@ -80,6 +81,8 @@ class Polls:
         self._report = report
         self._vacancy = asyncio.Event()
         self._failing: set[str] = set()
+        self._refused: set[str] = set()
+        self._busy_until: datetime | None = None
         self._is_denied = False
 
     def look(self) -> None:
@@ -115,6 +118,35 @@ class Polls:
         lost_at = gap.lost_at if gap else asked_at
         self._tracker.resync(legs, asked_at=asked_at, at=self._clock(), lost_at=lost_at, rows=rows)
         self._was_told()
+
+    @property
+    def is_log_refused(self) -> bool:
+        """True when the call log is of no use to this client; asked again with the numbering plan."""
+        return "call_log" in self._refused
+
+    async def logged(
+        self, periods: Sequence[tuple[datetime, datetime]], *, numbers: AbstractSet[int] | None = None
+    ) -> list[Segment] | None:
+        """What the call log has of these times, of all calls or of those with these numbers; None without an answer.
+
+        A PBX that asked to be left alone for a while is not asked before that is over.
+        """
+        if self._busy_until is not None and self._clock() < self._busy_until:
+            return None
+
+        async def ask() -> list[Segment]:
+            return [
+                segment
+                for since, until in periods
+                for segment in await read_call_log(self._session, since=since, until=until, numbers=numbers)
+            ]
+
+        return await self._attempt("call_log", ask)
+
+    async def alive(self, numbers: Collection[int]) -> set[int]:
+        """Those of the numbers whose calls live; empty where the PBX will not say."""
+        rows = await self._attempt("active_calls", lambda: self._active_calls(numbers))
+        return {row.number for row in rows or ()} & set(numbers)
 
     async def _call_log(self, since: datetime) -> Sequence[Segment]:
         until = self._clock() + _NOT_YET
@@ -204,6 +236,10 @@ class Polls:
         try:
             answer = await ask()
         except PbxError as error:
+            if isinstance(error, PbxForbidden | PbxNotFound | PbxAnswer):
+                self._refused.add(name)
+            if isinstance(error, PbxUnreachable) and error.retry_after is not None:
+                self._busy_until = self._clock() + error.retry_after
             if name not in self._failing:
                 self._failing.add(name)
                 self._report(name, str(error))
@@ -212,6 +248,7 @@ class Polls:
                 facts = {"pbx": self._pbx, "question": name, "reason": str(error)}
                 log.log(level, "pbx.question_failed", extra=facts)
             return None
+        self._refused.discard(name)
         if name in self._failing:
             self._failing.discard(name)
             self._report(name, None)

@@ -15,9 +15,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from services.monitor.aftermath import Aftermath
 from services.monitor.calls.numbering import NumberingPlan
 from services.monitor.calls.tracker import CallTracker
 from services.monitor.feed import Feed, LegUpdate, Witness
+from services.monitor.ledger import CallLedger
 from services.monitor.polls import Gap, Polls
 from services.monitor.turns import Turns
 from services.monitor.unknowns import Unknown, Unknowns
@@ -27,7 +29,7 @@ from switchhook.runtime.backoff import backoff
 from switchhook.telemetry.logs import mask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from services.monitor.ledger import Ledger
     from services.monitor.metrics import MonitorMetrics
@@ -96,6 +98,18 @@ class PbxWatch:
         self._polls = Polls(
             pbx, session, self._tracker, settings, clock=clock, changed=self._stirred.set, report=self._report
         )
+        self._aftermath: Aftermath | None = None
+        if isinstance(ledger, CallLedger):  # a capture tells nobody anything
+            self._aftermath = Aftermath(
+                pbx.name,
+                self._tracker,
+                polls=self._polls,
+                ledger=ledger,
+                metrics=metrics,
+                proof_interval=settings.proof_interval,
+                told=self._told,
+                clock=clock,
+            )
         self._lost_at: datetime | None = None
         self._lost_reason = ""
         self._is_followed = False
@@ -112,11 +126,14 @@ class PbxWatch:
         self._turns = turns or self._turns
         kept = await self._ledger.kept(self._clock())
         self._tracker.restore(kept.calls, kept.past, self._clock())
-        self._followed_until = kept.followed_until
+        self._followed_until, self._first_at = kept.followed_until, kept.first_followed_at
         self._metrics.restored(self._pbx.name, kept.calls)
         self._report("", f"connecting to {self._pbx.url}")
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep())
+            if self._aftermath is not None:
+                self._aftermath.begin(kept)
+                tasks.create_task(self._aftermath.run())
             tasks.create_task(self._follow(connected))
 
     async def _keep(self) -> None:
@@ -131,10 +148,17 @@ class PbxWatch:
             self._stirred.clear()
             if self._is_followed:
                 self._followed_until = self._clock()
-            for event in await self._ledger.keep(self._tracker, self._followed_until if self._is_followed else None):
-                self._metrics.published(event)
-                if is_final(event):
-                    _log_end(event)
+            self._told(await self._ledger.keep(self._tracker, self._followed_until if self._is_followed else None))
+
+    def _told(self, events: Sequence[Event]) -> None:
+        """These events are durable."""
+        finals = [event for event in events if is_final(event)]
+        for event in events:
+            self._metrics.published(event)
+        for event in finals:
+            _log_end(event)
+        if finals and self._aftermath is not None:
+            self._aftermath.owe(finals)
 
     async def _follow(self, connected: Callable[[], None]) -> None:
         attempt = 0
@@ -212,8 +236,13 @@ class PbxWatch:
         else:
             self._health.problem(check, sentence)
 
+    def _note_followed(self, is_followed: bool) -> None:
+        self._is_followed = is_followed
+        if self._aftermath is not None:
+            self._aftermath.follow(is_followed)
+
     def _found(self) -> None:
-        self._is_followed = True
+        self._note_followed(True)
         self._report("", None)
         self._metrics.connected.labels(self._pbx.name).set(1)
         outage = 0.0 if self._lost_at is None else (self._clock() - self._lost_at).total_seconds()
@@ -225,7 +254,7 @@ class PbxWatch:
     def _lost(self, error: PbxError) -> None:
         if self._is_followed:
             self._followed_until = self._clock()
-        self._is_followed = False
+        self._note_followed(False)
         self._report("", str(error))
         self._metrics.connected.labels(self._pbx.name).set(0)
         if str(error) != self._lost_reason:

@@ -73,11 +73,14 @@ class Due:
 
 @dataclass(slots=True, kw_only=True)
 class PendingCall:
-    """A call that is over, until all its links' outcomes are told. `links`: newest first; `told`: how many of them."""
+    """A call that is over, until all its links' outcomes are told. `links`: newest first; `told`: how many of them.
+
+    `last_sequence` is that of the call's last event before those of its recordings.
+    """
 
     pbx: str
     call_id: CallId
-    final_sequence: int
+    last_sequence: int
     ended_at: datetime
     accepted_at: datetime
     links: tuple[AwaitedLink, ...]
@@ -92,7 +95,7 @@ class PendingCall:
             outcome = outcomes.get(link.key.link)
             if outcome is None:
                 break
-            ready.append(Due(link=link.key.link, outcome=outcome, sequence=self.final_sequence + place))
+            ready.append(Due(link=link.key.link, outcome=outcome, sequence=self.last_sequence + place))
         return ready
 
     @property
@@ -119,7 +122,7 @@ def pending_call(final: Event, *, accepted_at: datetime) -> PendingCall:
     return PendingCall(
         pbx=final.pbx,
         call_id=call.id,
-        final_sequence=final.sequence,
+        last_sequence=final.sequence + final.completion_follows,
         ended_at=final.occurred_at,
         accepted_at=accepted_at,
         links=tuple(links),
@@ -156,4 +159,5 @@ def recording_event(final: Event, due: Due, *, at: datetime, retention: timedelt
         callback_requested=final.callback_requested and is_last,
         reconciled=False,
         recording=recording,
+        completion_follows=False,
     )

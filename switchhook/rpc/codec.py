@@ -17,14 +17,18 @@ from switchhook.events import (
     CallId,
     Direction,
     DnKind,
+    EndedBy,
     Event,
     EventId,
     EventType,
+    Handover,
     Link,
     Origin,
     Participant,
     Recording,
     RecordingFile,
+    Summary,
+    SummarySource,
     Transfer,
 )
 from switchhook.v1 import events_pb2 as pb
@@ -71,12 +75,23 @@ _NUMBER_BY_ORIGIN: Final[dict[Origin, pb.Origin.ValueType]] = {
     Origin.PERSON: pb.ORIGIN_UNSPECIFIED,
     Origin.MAKECALL: pb.ORIGIN_MAKECALL,
 }
+_NUMBER_BY_SOURCE: Final[dict[SummarySource, pb.SummarySource.ValueType]] = {
+    SummarySource.CALL_LOG: pb.SUMMARY_SOURCE_CALL_LOG,
+    SummarySource.OWN_CLOCK: pb.SUMMARY_SOURCE_OWN_CLOCK,
+}
+_NUMBER_BY_ENDED_BY: Final[dict[EndedBy, pb.EndedBy.ValueType]] = {
+    EndedBy.UNKNOWN: pb.ENDED_BY_UNSPECIFIED,
+    EndedBy.OUTSIDE: pb.ENDED_BY_OUTSIDE,
+    EndedBy.EXTENSION: pb.ENDED_BY_EXTENSION,
+}
 
 _TYPE_BY_NUMBER: Final = {number: value for value, number in _NUMBER_BY_TYPE.items()}
 _DIRECTION_BY_NUMBER: Final = {number: value for value, number in _NUMBER_BY_DIRECTION.items()}
 _KIND_BY_NUMBER: Final = {number: value for value, number in _NUMBER_BY_KIND.items()}
 _TRANSFER_BY_NUMBER: Final = {number: value for value, number in _NUMBER_BY_TRANSFER.items()}
 _ORIGIN_BY_NUMBER: Final = {number: value for value, number in _NUMBER_BY_ORIGIN.items()}
+_SOURCE_BY_NUMBER: Final = {number: value for value, number in _NUMBER_BY_SOURCE.items()}
+_ENDED_BY_BY_NUMBER: Final = {number: value for value, number in _NUMBER_BY_ENDED_BY.items()}
 
 
 def encode(event: Event) -> bytes:
@@ -121,6 +136,7 @@ def _event_message(event: Event) -> pb.Event:
         answered=event.answered,
         callback_requested=event.callback_requested,
         reconciled=event.reconciled,
+        completion_follows=event.completion_follows,
         traceparent=event.traceparent,
     )
     _put_time(message.occurred_at, event.occurred_at)
@@ -129,6 +145,8 @@ def _event_message(event: Event) -> pb.Event:
         _put_duration(message.talk_time, event.talk_time)
     if event.recording is not None:
         message.recording.CopyFrom(_recording_message(event.recording))
+    if event.summary is not None:
+        message.summary.CopyFrom(_summary_message(event.summary))
     return message
 
 
@@ -169,6 +187,24 @@ def _recording_message(recording: Recording) -> pb.Recording:
     return message
 
 
+def _summary_message(summary: Summary) -> pb.Summary:
+    message = pb.Summary(
+        source=_NUMBER_BY_SOURCE[summary.source],
+        ended_by=_NUMBER_BY_ENDED_BY[summary.ended_by],
+        ended_by_user=summary.ended_by_user,
+        did=summary.did,
+        queue=summary.queue,
+        unanswered=summary.unanswered,
+        recording_ids=summary.recording_ids,
+    )
+    _put_duration(message.ringing, summary.ringing)
+    _put_duration(message.waiting, summary.waiting)
+    _put_duration(message.talking, summary.talking)
+    for each in summary.transfers:
+        message.transfers.add(link=each.link, user=each.user, transfer=_NUMBER_BY_TRANSFER[each.transfer])
+    return message
+
+
 def _event(message: pb.Event) -> Event:
     if not message.HasField("call"):
         raise CodecError(f"event {message.id}: it has no call")
@@ -190,6 +226,8 @@ def _event(message: pb.Event) -> Event:
         callback_requested=message.callback_requested,
         reconciled=message.reconciled,
         recording=_recording(message.recording) if message.HasField("recording") else None,
+        summary=_summary(message.summary) if message.HasField("summary") else None,
+        completion_follows=message.completion_follows,
         traceparent=message.traceparent,
     )
 
@@ -243,6 +281,25 @@ def _recording(message: pb.Recording) -> Recording:
         ),
         expires_at=_time(message.expires_at) if message.HasField("expires_at") else None,
         reason=message.reason,
+    )
+
+
+def _summary(message: pb.Summary) -> Summary:
+    return Summary(
+        source=_SOURCE_BY_NUMBER[message.source],
+        ringing=_duration(message.ringing),
+        waiting=_duration(message.waiting),
+        talking=_duration(message.talking),
+        ended_by=_ENDED_BY_BY_NUMBER[message.ended_by],
+        ended_by_user=message.ended_by_user,
+        transfers=tuple(
+            Handover(link=each.link, user=each.user, transfer=_TRANSFER_BY_NUMBER[each.transfer])
+            for each in message.transfers
+        ),
+        did=message.did,
+        queue=message.queue,
+        unanswered=tuple(message.unanswered),
+        recording_ids=tuple(message.recording_ids),
     )
 
 

@@ -75,6 +75,12 @@ def _clock_time(written: object) -> object:
         raise ValueError('must be a time of day such as "03:00"') from error
 
 
+def _at_most_an_hour(interval: timedelta) -> timedelta:
+    if interval > timedelta(hours=1):
+        raise ValueError("must be at most 1h")
+    return interval
+
+
 class DatabaseSettings(Section):
     """Where events, deliveries and recordings are kept."""
 
@@ -119,6 +125,11 @@ class MonitorSettings(Section):
     )
     directory_interval: Duration = Field(
         default=timedelta(minutes=10), description="Between readings of the PBX's extensions, queues and rules."
+    )
+    proof_interval: Annotated[Duration, AfterValidator(_at_most_an_hour)] = Field(
+        default=timedelta(hours=1),
+        description="Between comparisons of the PBX's call log with what was reported, at most `1h`; a call that was "
+        "missed is reported then, and counted.",
     )
     end_grace: DurationOrZero = Field(
         default=timedelta(seconds=2),

@@ -138,6 +138,42 @@ ORIGIN_MAKECALL: Origin.ValueType  # 1
 """software started the call"""
 Global___Origin: _TypeAlias = Origin  # noqa: Y015
 
+class _SummarySource:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SummarySourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SummarySource.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SUMMARY_SOURCE_UNSPECIFIED: _SummarySource.ValueType  # 0
+    SUMMARY_SOURCE_CALL_LOG: _SummarySource.ValueType  # 1
+    SUMMARY_SOURCE_OWN_CLOCK: _SummarySource.ValueType  # 2
+
+class SummarySource(_SummarySource, metaclass=_SummarySourceEnumTypeWrapper): ...
+
+SUMMARY_SOURCE_UNSPECIFIED: SummarySource.ValueType  # 0
+SUMMARY_SOURCE_CALL_LOG: SummarySource.ValueType  # 1
+SUMMARY_SOURCE_OWN_CLOCK: SummarySource.ValueType  # 2
+Global___SummarySource: _TypeAlias = SummarySource  # noqa: Y015
+
+class _EndedBy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EndedByEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EndedBy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ENDED_BY_UNSPECIFIED: _EndedBy.ValueType  # 0
+    """unknown"""
+    ENDED_BY_OUTSIDE: _EndedBy.ValueType  # 1
+    ENDED_BY_EXTENSION: _EndedBy.ValueType  # 2
+
+class EndedBy(_EndedBy, metaclass=_EndedByEnumTypeWrapper): ...
+
+ENDED_BY_UNSPECIFIED: EndedBy.ValueType  # 0
+"""unknown"""
+ENDED_BY_OUTSIDE: EndedBy.ValueType  # 1
+ENDED_BY_EXTENSION: EndedBy.ValueType  # 2
+Global___EndedBy: _TypeAlias = EndedBy  # noqa: Y015
+
 @_typing.final
 class PublishRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
@@ -382,6 +418,103 @@ class Recording(_message.Message):
 Global___Recording: _TypeAlias = Recording  # noqa: Y015
 
 @_typing.final
+class Handover(_message.Message):
+    """A transfer that was answered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINK_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
+    TRANSFER_FIELD_NUMBER: _builtins.int
+    link: _builtins.int
+    """that it began"""
+    user: _builtins.str
+    """who answered"""
+    transfer: Global___Transfer.ValueType
+    def __init__(
+        self,
+        *,
+        link: _builtins.int = ...,
+        user: _builtins.str = ...,
+        transfer: Global___Transfer.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["link", b"link", "transfer", b"transfer", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Handover: _TypeAlias = Handover  # noqa: Y015
+
+@_typing.final
+class Summary(_message.Message):
+    """The figures of a whole call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    RINGING_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    TALKING_FIELD_NUMBER: _builtins.int
+    ENDED_BY_FIELD_NUMBER: _builtins.int
+    ENDED_BY_USER_FIELD_NUMBER: _builtins.int
+    TRANSFERS_FIELD_NUMBER: _builtins.int
+    DID_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    UNANSWERED_FIELD_NUMBER: _builtins.int
+    RECORDING_IDS_FIELD_NUMBER: _builtins.int
+    source: Global___SummarySource.ValueType
+    ended_by: Global___EndedBy.ValueType
+    ended_by_user: _builtins.str
+    """the extension that hung up"""
+    did: _builtins.str
+    queue: _builtins.str
+    @_builtins.property
+    def ringing(self) -> _duration_pb2.Duration:
+        """before the first answer"""
+
+    @_builtins.property
+    def waiting(self) -> _duration_pb2.Duration:
+        """in queues and IVRs"""
+
+    @_builtins.property
+    def talking(self) -> _duration_pb2.Duration:
+        """over all links"""
+
+    @_builtins.property
+    def transfers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Handover]: ...
+    @_builtins.property
+    def unanswered(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """extensions that rang and never talked"""
+
+    @_builtins.property
+    def recording_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """the PBX's own"""
+
+    def __init__(
+        self,
+        *,
+        source: Global___SummarySource.ValueType = ...,
+        ringing: _duration_pb2.Duration | None = ...,
+        waiting: _duration_pb2.Duration | None = ...,
+        talking: _duration_pb2.Duration | None = ...,
+        ended_by: Global___EndedBy.ValueType = ...,
+        ended_by_user: _builtins.str = ...,
+        transfers: _abc.Iterable[Global___Handover] | None = ...,
+        did: _builtins.str = ...,
+        queue: _builtins.str = ...,
+        unanswered: _abc.Iterable[_builtins.str] | None = ...,
+        recording_ids: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ringing", b"ringing", "talking", b"talking", "waiting", b"waiting"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["did", b"did", "ended_by", b"ended_by", "ended_by_user", b"ended_by_user", "queue", b"queue", "recording_ids", b"recording_ids", "ringing", b"ringing", "source", b"source", "talking", b"talking", "transfers", b"transfers", "unanswered", b"unanswered", "waiting", b"waiting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Summary: _TypeAlias = Summary  # noqa: Y015
+
+@_typing.final
 class Event(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -403,6 +536,8 @@ class Event(_message.Message):
     RECONCILED_FIELD_NUMBER: _builtins.int
     RECORDING_FIELD_NUMBER: _builtins.int
     TRACEPARENT_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    COMPLETION_FOLLOWS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """the same whenever this event is sent again"""
     type: Global___EventType.ValueType
@@ -422,6 +557,8 @@ class Event(_message.Message):
     reconciled: _builtins.bool
     """derived after a gap"""
     traceparent: _builtins.str
+    completion_follows: _builtins.bool
+    """final end: the next sequence is kept for the completed event"""
     @_builtins.property
     def call(self) -> Global___Call: ...
     @_builtins.property
@@ -434,6 +571,10 @@ class Event(_message.Message):
     def talk_time(self) -> _duration_pb2.Duration: ...
     @_builtins.property
     def recording(self) -> Global___Recording: ...
+    @_builtins.property
+    def summary(self) -> Global___Summary:
+        """completed"""
+
     def __init__(
         self,
         *,
@@ -455,10 +596,12 @@ class Event(_message.Message):
         reconciled: _builtins.bool = ...,
         recording: Global___Recording | None = ...,
         traceparent: _builtins.str = ...,
+        summary: Global___Summary | None = ...,
+        completion_follows: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "observed_at", b"observed_at", "occurred_at", b"occurred_at", "recording", b"recording", "talk_time", b"talk_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "observed_at", b"observed_at", "occurred_at", b"occurred_at", "recording", b"recording", "summary", b"summary", "talk_time", b"talk_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered", b"answered", "call", b"call", "callback_requested", b"callback_requested", "id", b"id", "link", b"link", "observed_at", b"observed_at", "occurred_at", b"occurred_at", "pbx", b"pbx", "reconciled", b"reconciled", "recording", b"recording", "sequence", b"sequence", "talk_time", b"talk_time", "traceparent", b"traceparent", "transfer", b"transfer", "transferred", b"transferred", "type", b"type", "user", b"user", "user_kind", b"user_kind"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered", b"answered", "call", b"call", "callback_requested", b"callback_requested", "completion_follows", b"completion_follows", "id", b"id", "link", b"link", "observed_at", b"observed_at", "occurred_at", b"occurred_at", "pbx", b"pbx", "reconciled", b"reconciled", "recording", b"recording", "sequence", b"sequence", "summary", b"summary", "talk_time", b"talk_time", "traceparent", b"traceparent", "transfer", b"transfer", "transferred", b"transferred", "type", b"type", "user", b"user", "user_kind", b"user_kind"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SERVICES = ("dispatcher", "recorder", "fileserver", "monitor")
 EMBEDDED = "all"
 _FIXED_PORTS = (10_000, 32_000)
+_PROOF = {"SWITCHHOOK_MONITOR__PROOF_INTERVAL": "8s"}
 
 
 def free_port() -> int:
@@ -43,7 +44,8 @@ class Product:
 
     `environ` configures it further, `environs` by the names of processes. Unless `is_awaited`, nobody waits at its
     start until it is ready. `names` are the processes of a split product: `monitor-2` is a monitor with a folder of its
-    own.
+    own. Again and again the PBXs' call logs are compared with what was reported; at the end so many calls must have
+    been `unreported`.
     """
 
     def __init__(
@@ -57,8 +59,10 @@ class Product:
         environ: Mapping[str, str] | None = None,
         environs: Mapping[str, Mapping[str, str]] | None = None,
         is_awaited: bool = True,
+        unreported: int = 0,
     ) -> None:
         self.folder = folder
+        self._unreported = unreported
         self._environ = dict(environ or {})
         self._environs = environs or {}
         self._is_awaited = is_awaited
@@ -85,18 +89,25 @@ class Product:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        monitor = "monitor" if "monitor" in self._names else EMBEDDED
+        is_running = monitor in self._processes and self._processes[monitor].returncode is None
+        counted = await self.unreported(monitor) if kind is None and is_running else 0
         for process in self._processes.values():
             if process.returncode is None:
                 process.terminate()
         codes = await asyncio.gather(*(self._ended(process) for process in self._processes.values()))
         if kind is None:
             assert set(codes) == {0}, f"exit codes {codes}\n{self.log()}"
+            missed = [one for one in self.logged(monitor) if one["event"] == "call.unreported"]
+            assert len(missed) == self._unreported, missed
+            assert counted <= self._unreported  # what was counted before a kill is in the log alone
 
     async def start(self, name: str) -> None:
         """Starts a process and waits until it says that it is ready."""
         self._admin.setdefault(name, free_port())
         environ = {key: value for key, value in os.environ.items() if not key.startswith("SWITCHHOOK_")}
         environ |= {
+            **_PROOF,
             **self._environ,
             **self._environs.get(name, {}),
             "SWITCHHOOK_ADMIN__LISTEN": f"127.0.0.1:{self._admin[name]}",
@@ -137,6 +148,12 @@ class Product:
         url = f"http://127.0.0.1:{self._admin[name]}/metrics"
         async with aiohttp.ClientSession() as http, http.get(url) as response:
             return await response.text()
+
+    async def unreported(self, name: str = EMBEDDED) -> float:
+        """How many calls the process has found in call logs that nobody had reported."""
+        lines = (await self.metrics(name)).splitlines()
+        samples = [one for one in lines if one.startswith("switchhook_monitor_unreported_calls_total{")]
+        return sum(float(one.rpartition(" ")[2]) for one in samples)
 
     async def problems(self, service: str) -> dict[str, str]:
         """What a service complains of, whichever process it runs in."""

@@ -1,6 +1,7 @@
-"""Plays many scenarios at once, each on a PBX of its own with an endpoint of its own, and collects what was received.
+"""Plays many scenarios at once, each on a PBX of its own with endpoints of its own, and collects what was received.
 
-At the speed of real life, so that durations are the documented ones.
+At the speed of real life, so that durations are the documented ones. Beside the endpoint in the act's format another
+one, in the format `standard`, gets the completed calls.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from simulator import Simulator, SimulatorOptions
 from simulator.numbering import DnKind
 from tests.acceptance.contract import Expected, call_of, matches, received, scenarios
+from tests.acceptance.figures import figure_differences, figures_of
 from tests.acceptance.product import Product
 from tests.receiver import WebhookReceiver
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from tests.receiver import Webhook
 
 _LONGEST = 60.0  # seconds from the end of the calls to the last webhook
+_COMPLETED = "/completed/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +48,16 @@ class Act:
 
 @dataclass(slots=True)
 class Performance:
-    """What came of an act: webhooks in order of arrival, and the talks (seconds) that the PBX really held."""
+    """What came of an act: webhooks in order of arrival, and the talks (seconds) that the PBX really held.
+
+    `completed` are the webhooks that told that the call is completed.
+    """
 
     act: Act
     base: str = ""
+    play: Play | None = None
     webhooks: list[Webhook] = field(default_factory=list)
+    completed: list[Webhook] = field(default_factory=list)
     talks: list[float] = field(default_factory=list)
 
     def firsts(self) -> list[Webhook]:
@@ -65,8 +73,8 @@ class Performance:
         return documented
 
     def is_complete(self) -> bool:
-        """True when as many different webhooks have come as are documented."""
-        return len(self.firsts()) >= len(self.wanted())
+        """True when as many different webhooks have come as are documented, and the call is completed."""
+        return len(self.firsts()) >= len(self.wanted()) and bool(self.completed)
 
     def differences(self) -> list[str]:
         """Where what came is not what is documented."""
@@ -78,7 +86,14 @@ class Performance:
         for one, other in zip(got, wanted, strict=False):
             if not matches(one, other, call=call, base=self.base, talks=self.talks):
                 found.append(f"got    {one}\n      wanted {other}")
-        return found
+        return found + self._completed_differences()
+
+    def _completed_differences(self) -> list[str]:
+        """Where the one completed call is not as the PBX had it; of a repeat the first counts."""
+        if self.play is None or len({webhook.id for webhook in self.completed}) != 1:
+            return [f"{len(self.completed)} completed calls: {[webhook.id for webhook in self.completed]}"]
+        has_log = "no-call-log" not in self.act.faults
+        return figure_differences(self.completed[0], figures_of(self.play, has_log=has_log))
 
     def links(self) -> list[str]:
         """The announced addresses, signatures and all."""
@@ -103,11 +118,12 @@ async def rehearse(
         pbxs = [await stack.enter_async_context(_simulator(act)) for act in acts]
         tables = "".join(_tables(act, pbx, receiver) for act, pbx in zip(acts, pbxs, strict=True))
         product = await stack.enter_async_context(Product(folder, tables, split=split, database=database))
-        await _all_followed(product)
+        await _all_followed(product, acts)
         plays = [pbx.play(_played(act)) for act, pbx in zip(acts, pbxs, strict=True)]
         disturbance = asyncio.create_task(disturb(product, pbxs)) if disturb else None
         for act, play in zip(acts, plays, strict=True):
-            performances[act.name].talks += talks_of(await play)
+            performances[act.name].play = await play
+            performances[act.name].talks += talks_of(play)
         if disturbance is not None:
             await disturbance
         await _collect(performances, receiver)
@@ -143,6 +159,13 @@ url = "{receiver.url}/{act.name}"
 format = "{act.family}"
 pbx = ["{act.name}"]
 allow_private = ["127.0.0.0/8"]
+[[endpoint]]
+name = "{act.name}_c"
+url = "{receiver.url}{_COMPLETED}{act.name}"
+format = "standard"
+events = ["completed"]
+pbx = ["{act.name}"]
+allow_private = ["127.0.0.0/8"]
 """
 
 
@@ -162,9 +185,10 @@ def _is_link(segment: Segment) -> bool:
     return kinds == {DnKind.EXTENSION, DnKind.TRUNK}
 
 
-async def _all_followed(product: Product) -> None:
+async def _all_followed(product: Product, acts: Sequence[Act]) -> None:
+    checks = {f"pbx {act.name}" for act in acts}
     async with asyncio.timeout(30):
-        while await product.problems("monitor"):  # noqa: ASYNC110 - another process tells, when asked
+        while checks & set(await product.problems("monitor")):  # noqa: ASYNC110 - another process tells, when asked
             await asyncio.sleep(0.05)
 
 
@@ -175,7 +199,9 @@ async def _collect(performances: dict[str, Performance], receiver: WebhookReceiv
         async with asyncio.timeout(_LONGEST):
             while True:
                 for webhook in receiver.webhooks[taken:]:
-                    performances[webhook.path.rsplit("/", 1)[1]].webhooks.append(webhook)
+                    performance = performances[webhook.path.rsplit("/", 1)[1]]
+                    is_completed = _COMPLETED in webhook.path
+                    (performance.completed if is_completed else performance.webhooks).append(webhook)
                 taken = len(receiver.webhooks)
                 if all(one.is_complete() for one in performances.values()):
                     return

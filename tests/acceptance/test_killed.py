@@ -43,6 +43,7 @@ def test_nothing_is_lost_repeated_under_a_new_id_or_out_of_order(service: str, t
 
 def _differences(performance: Performance) -> list[str]:
     found = performance.differences()
-    contents = {webhook.id: (webhook.raw_query, webhook.body) for webhook in performance.webhooks}
-    changed = [one.id for one in performance.webhooks if contents[one.id] != (one.raw_query, one.body)]
+    webhooks = [*performance.webhooks, *performance.completed]
+    contents = {webhook.id: (webhook.raw_query, webhook.body) for webhook in webhooks}
+    changed = [one.id for one in webhooks if contents[one.id] != (one.raw_query, one.body)]
     return found + [f"repeated with another content: {webhook_id}" for webhook_id in changed]

@@ -51,7 +51,10 @@ async def test_what_was_applied_is_named_once(database_url: str, data_dir: Path)
         )
         for _ in range(2)
     ]
-    assert applied == [["outbox/0000_outbox", "monitor/0001_calls", "monitor/0003_owners"], []]
+    assert applied == [
+        ["outbox/0000_outbox", "monitor/0001_calls", "monitor/0002_completions", "monitor/0003_owners"],
+        [],
+    ]
 
 
 @pytest.mark.parametrize("engine", ["postgres"])

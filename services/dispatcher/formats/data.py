@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from services.dispatcher.endpoints import Endpoint
     from services.dispatcher.formats.request import FileAddress
-    from switchhook.events import Call, Event, Recording
+    from switchhook.events import Call, Event, Recording, Summary
 
 Data = dict[str, Any]  # JSON
 
@@ -38,6 +38,7 @@ def event_data(event: Event, endpoint: Endpoint, links: FileAddress) -> Data:
         "callback_requested": event.callback_requested,
         "reconciled": event.reconciled,
         "recording": None if event.recording is None else _recording(event, event.recording, endpoint, links),
+        "summary": None if event.summary is None else _summary(event.summary),
     }
 
 
@@ -104,6 +105,24 @@ def _recording(event: Event, recording: Recording, endpoint: Endpoint, links: Fi
         ],
         "expires_at": _time_or_none(recording.expires_at),
         "reason": recording.reason or None,
+    }
+
+
+def _summary(summary: Summary) -> Data:
+    return {
+        "source": summary.source.value,
+        "ringing_seconds": summary.ringing.total_seconds(),
+        "waiting_seconds": summary.waiting.total_seconds(),
+        "talking_seconds": summary.talking.total_seconds(),
+        "ended_by": summary.ended_by.value,
+        "ended_by_user": summary.ended_by_user or None,
+        "transfers": [
+            {"link": each.link, "user": each.user, "transfer": each.transfer.value} for each in summary.transfers
+        ],
+        "did": summary.did or None,
+        "queue": summary.queue or None,
+        "unanswered": list(summary.unanswered),
+        "recording_ids": list(summary.recording_ids),
     }
 
 

@@ -42,7 +42,10 @@ class CallKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """One ended row of the log; `key` is its own call, `main` the one that it was joined to in the end."""
+    """One ended row of the log; `key` is its own call, `main` the one that it was joined to in the end.
+
+    `reason` is the PBX's sentence about its end, `recording_ids` are those of either side.
+    """
 
     key: CallKey
     main: CallKey
@@ -53,6 +56,8 @@ class Segment:
     started_at: datetime
     answered_at: datetime | None
     ended_at: datetime
+    reason: str = ""
+    recording_ids: tuple[int, ...] = ()
 
     def earlier(self, shift: timedelta) -> Segment:
         """The same with all its times so much earlier."""
@@ -90,7 +95,10 @@ def decode_history_id(text: str) -> CallKey | None:
 def missed_frames(
     segments: Iterable[Segment], register: CallRegister, plan: NumberingPlan, *, since: datetime
 ) -> list[MissedFrame]:
-    """The frames that nobody saw of the calls that live, and of those that came and went after `since`; in order."""
+    """The frames that nobody saw of the calls that live, and of those that came and went after `since`; in order.
+
+    Calls of which the PBX shows this client nothing are none of its business, in a gap as ever.
+    """
     by_key: dict[CallKey, list[Segment]] = {}
     for segment in segments:
         by_key.setdefault(segment.key, []).append(segment)
@@ -101,10 +109,19 @@ def missed_frames(
             shift = call.arrived_at - key.arrived_at
             frames += [replace(frame, at=frame.at + shift) for frame in _unseen(own, call, plan)]
             continue
-        is_over = register.is_known_over(key) or register.is_known_over(own[0].main)
-        if not is_over and any(one.ended_at >= since for one in own):
+        is_over = register.past.knows(key) or register.past.knows(own[0].main)
+        if not is_over and is_shown(own, plan) and any(one.ended_at >= since for one in own):
             frames += _unseen(own, None, plan)
     return sorted(frames, key=lambda frame: (frame.at, frame.leg is None))
+
+
+def is_shown(segments: Iterable[Segment], plan: NumberingPlan) -> bool:
+    """True when the PBX shows this client anything of the call: legs, or a queue or IVR among the active calls."""
+    return any(
+        dn in plan.visible or plan.kind_of(dn) in (DnKind.QUEUE, DnKind.IVR)
+        for segment in segments
+        for dn in (segment.source_dn, segment.destination_dn)
+    )
 
 
 def _unseen(segments: Iterable[Segment], call: LiveCall | None, plan: NumberingPlan) -> list[MissedFrame]:

@@ -168,6 +168,7 @@ class LiveCall:
                 answered=talk is not None,
                 talk_time=talk_time,
                 reconciled=self.reconciled,
+                completion_follows=kind is EventType.ENDED and not transferred,
             )
         )
 

@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-from collections import deque
 from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
 from services.monitor.calls.history import CallKey
 from services.monitor.calls.live import LiveCall, call_id
+from services.monitor.calls.past import PastCall, PastCalls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from services.monitor.calls.legs import Leg, LegKey
 
-_PAST_CALLS = 5000
-"""Enough for the calls that end in the minutes around the loss of a watch."""
 _TOMBSTONE_LIFE = timedelta(minutes=1)
 
 
 class CallRegister:
-    """Finds calls and legs; remembers removed legs for a minute, so that an older snapshot does not revive them."""
+    """Finds calls and legs; remembers removed legs for a minute, so that an older snapshot does not revive them.
+
+    `past` are the calls that are over.
+    """
 
     def __init__(self, pbx: str, timezone: tzinfo) -> None:
         self._pbx = pbx
         self._timezone = timezone
+        self.past = PastCalls()
         self._by_number: dict[int, LiveCall] = {}
         self._by_leg: dict[LegKey, tuple[LiveCall, datetime]] = {}
         self._removed: dict[LegKey, datetime] = {}
         self._touched: dict[int, LiveCall] = {}
         self._consultations: dict[int, LiveCall] = {}
         self._vacant: dict[int, LiveCall] = {}
-        self._past: deque[CallKey] = deque(maxlen=_PAST_CALLS)
 
     def __iter__(self) -> Iterator[LiveCall]:
         return iter({id(call): call for call in self._by_number.values()}.values())
@@ -123,12 +124,12 @@ class CallRegister:
         """The calls without legs."""
         return list(self._vacant.values())
 
-    def forget(self, call: LiveCall) -> None:
-        """The call is over."""
+    def forget(self, call: LiveCall, at: datetime) -> None:
+        """The call is over since `at`."""
         for number in call.numbers:
             if self._by_number.get(number) is call:
                 del self._by_number[number]
-            self.remember(CallKey(call.arrived_at, number))
+        self.over(call, at)
         for key in call.legs:
             self._by_leg.pop(key, None)
         self._consultations.pop(id(call), None)
@@ -136,13 +137,10 @@ class CallRegister:
         call.is_over = True
         self.touch(call)
 
-    def remember(self, key: CallKey) -> None:
-        """This call is over."""
-        self._past.append(key)
-
-    def is_known_over(self, key: CallKey) -> bool:
-        """True when this call is known to be over, as far back as is remembered."""
-        return any(one.is_same(key.number, key.arrived_at) for one in self._past)
+    def over(self, call: LiveCall, at: datetime) -> None:
+        """Remembers, under all its numbers, that the call is over since `at`."""
+        for number in call.numbers:
+            self.past.remember(PastCall(CallKey(call.arrived_at, number), max(call.last_at, at)))
 
     def touch(self, call: LiveCall) -> LiveCall:
         """The call's state is to be kept."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from services.monitor.calls import consulting, ending, routing, talking
-from services.monitor.calls.history import CallKey, Segment, missed_frames
+from services.monitor.calls.history import Segment, missed_frames
 from services.monitor.calls.outside import learn_from_leg, learn_from_row
 from services.monitor.calls.register import CallRegister
 from services.monitor.calls.renumbering import renumbered
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from services.monitor.calls.legs import ActiveCall, Leg, LegKey
     from services.monitor.calls.live import LiveCall
     from services.monitor.calls.numbering import NumberingPlan
+    from services.monitor.calls.past import PastCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,9 @@ class CallTracker:
         self, pbx: str, plan: NumberingPlan, *, timezone: tzinfo, report_internal: bool, grace: timedelta
     ) -> None:
         self.plan = plan
+        self._pbx = pbx
+        self._timezone = timezone
+        self._grace = grace
         self._register = CallRegister(pbx, timezone)
         self._report_internal = report_internal
         self._vacancies = Vacancies(self._register, grace=grace)
@@ -54,12 +58,27 @@ class CallTracker:
         """The live calls, consultations and internal calls among them."""
         return list(self._register)
 
-    def restore(self, calls: Iterable[LiveCall], past: Iterable[CallKey], at: datetime) -> None:
+    def blank(self) -> CallTracker:
+        """A tracker of the same PBX that knows the same plan and no call."""
+        return CallTracker(
+            self._pbx,
+            self.plan,
+            timezone=self._timezone,
+            report_internal=self._report_internal,
+            grace=self._grace,
+        )
+
+    @property
+    def register(self) -> CallRegister:
+        """The live calls by their numbers, and those that are over."""
+        return self._register
+
+    def restore(self, calls: Iterable[LiveCall], past: Iterable[PastCall], at: datetime) -> None:
         """Takes the calls that were kept when the monitor stopped, and those that were over; a gap follows."""
         for call in calls:
             self._register.restore(call, at)
-        for key in past:
-            self._register.remember(key)
+        for one in past:
+            self._register.past.remember(one)
 
     def leg_seen(self, leg: Leg, at: datetime) -> None:
         """A leg is as it was just read from the PBX."""
@@ -95,7 +114,7 @@ class CallTracker:
         self._touch(call)
         if not self._is_reported(call):
             if not call.legs:
-                self._register.forget(call)
+                self._register.forget(call, at)
             return
         match change_of(leg.status, None):
             case Change.STOPPED if leg.kind is DnKind.EXTENSION:
@@ -273,7 +292,7 @@ class CallTracker:
             self._register.consults(consultation, None)
             return consultation
         legs, consultation.legs = consultation.legs, {}
-        self._register.forget(consultation)
+        self._register.forget(consultation, at)
         self._register.also_known_as(outside, consultation.numbers)
         for leg in legs.values():
             outside.legs[leg.key] = leg
@@ -292,7 +311,7 @@ class CallTracker:
             if self._is_reported(source):
                 self._register.vacate(source, at)
             else:
-                self._register.forget(source)
+                self._register.forget(source, at)
         return None if before is None or before.is_talking_extension else before
 
     def _begin(self, leg: Leg, at: datetime) -> LiveCall:
@@ -304,7 +323,7 @@ class CallTracker:
         return call
 
     def _end(self, call: LiveCall, at: datetime) -> None:
-        self._register.forget(call)
+        self._register.forget(call, at)
         call.reconciled = self._is_after_gap or call.is_vacated_in_gap
         if self._is_reported(call) and (call.sequence or call.dialler):
             ending.over(call, at)

@@ -26,8 +26,9 @@ BEGIN
         RAISE EXCEPTION 'another replica owns the PBX' USING ERRCODE = 'SWL01';
     END IF;
     IF until IS NOT NULL THEN
-        INSERT INTO watches (pbx, followed_until) VALUES (of_pbx, until)
-        ON CONFLICT (pbx) DO UPDATE SET followed_until = excluded.followed_until;
+        INSERT INTO watches (pbx, followed_until, first_followed_at) VALUES (of_pbx, until, until)
+        ON CONFLICT (pbx) DO UPDATE SET followed_until = excluded.followed_until,
+            first_followed_at = COALESCE(watches.first_followed_at, excluded.first_followed_at);
     END IF;
 END
 $$;

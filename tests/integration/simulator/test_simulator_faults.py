@@ -241,3 +241,26 @@ async def test_a_split_recording_has_two_files_for_one_link() -> None:
         assert first["RecordingUrl"] != second["RecordingUrl"]
         (row,) = (await client.get(WHOLE_LOG)).json["value"]
         assert [recording["Id"] for recording in row["Recordings"]] == [1, 2]
+
+
+async def test_a_hidden_call_is_in_the_call_log_alone() -> None:
+    async with Simulator(SimulatorOptions(faults=("hidden-calls",))) as pbx, connected(pbx) as client:
+        play = pbx.play("incoming-direct", talk=0.2)
+        await eventually(lambda: "202" in pbx.exchange.legs)
+        (identity,) = pbx.exchange.legs["202"]
+        assert (await client.get("/xapi/v1/ActiveCalls")).json["value"] == []
+        assert all(dn["participants"] == [] for dn in (await client.get("/callcontrol")).json)
+        assert (await client.get(f"/callcontrol/202/participants/{identity}")).status == 404
+        await play
+        assert journal(pbx) == []
+        (row,) = (await client.get(WHOLE_LOG)).json["value"]
+        assert (row["DestinationDn"], row["Answered"]) == ("202", True)
+
+
+async def test_a_late_call_log_has_a_segment_some_time_after_it_ended() -> None:
+    async with Simulator(SimulatorOptions(speed=50)) as pbx, connected(pbx) as client:
+        pbx.fault("late-call-log", seconds=600.0)
+        await pbx.play("incoming-direct")
+        assert (await client.get(WHOLE_LOG)).json["value"] == []
+        pbx.fault("late-call-log", on=False)
+        assert len((await client.get(WHOLE_LOG)).json["value"]) == 1

@@ -12,13 +12,23 @@ import pytest
 from services.dispatcher.endpoints import ContentMode, Endpoint, Format, gets, wants
 from services.dispatcher.formats import HttpRequest, render
 from services.dispatcher.samples import AT, awkward_events, sample_events
-from switchhook.events import Direction, Event, EventType, Link, Transfer
+from switchhook.events import (
+    Direction,
+    EndedBy,
+    Event,
+    EventType,
+    Handover,
+    Link,
+    Summary,
+    SummarySource,
+    Transfer,
+)
 from tests.unit.dispatcher.events import NOON, a_call, a_recording, an_event
 
 URL = "https://crm.test/hooks"
 DATA = {
     "id", "pbx", "call", "sequence", "occurred_at", "user", "user_kind", "transfer", "transferred", "answered",
-    "talk_seconds", "callback_requested", "reconciled", "recording",
+    "talk_seconds", "callback_requested", "reconciled", "recording", "summary",
 }  # fmt: skip
 CALL = {
     "id", "link", "public_id", "numbers", "direction", "outside_number", "did", "origin", "arrived_at", "participants",
@@ -126,6 +136,7 @@ def test_an_end_says_all_that_is_known() -> None:
         "callback_requested": False,
         "reconciled": True,
         "recording": None,
+        "summary": None,
     }
 
 
@@ -158,6 +169,36 @@ def test_a_recording_that_does_not_come_says_why(kind: EventType) -> None:
     event = an_event(kind, link=1, recording=replace(a_recording(files=0), expires_at=None, reason="no file"))
 
     assert body(event)["data"]["recording"] == {"files": [], "expires_at": None, "reason": "no file"}
+
+
+def test_a_completed_call_has_its_figures() -> None:
+    summary = Summary(
+        source=SummarySource.CALL_LOG,
+        ringing=timedelta(seconds=7.25),
+        waiting=timedelta(seconds=9.5),
+        talking=timedelta(minutes=2),
+        ended_by=EndedBy.EXTENSION,
+        ended_by_user="204",
+        transfers=(Handover(link=2, user="204", transfer=Transfer.BLIND),),
+        did="Sales",
+        queue="820",
+        unanswered=("117",),
+        recording_ids=(4711, 4712),
+    )
+
+    assert body(an_event(EventType.COMPLETED, summary=summary))["data"]["summary"] == {
+        "source": "call_log",
+        "ringing_seconds": 7.25,
+        "waiting_seconds": 9.5,
+        "talking_seconds": 120.0,
+        "ended_by": "extension",
+        "ended_by_user": "204",
+        "transfers": [{"link": 2, "user": "204", "transfer": "blind"}],
+        "did": "Sales",
+        "queue": "820",
+        "unanswered": ["117"],
+        "recording_ids": [4711, 4712],
+    }
 
 
 @pytest.mark.parametrize("format", [Format.STANDARD, Format.CLOUDEVENTS, Format.TEMPLATE])

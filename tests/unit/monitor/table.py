@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from services.monitor.calls import memory
 from services.monitor.calls.history import CallKey
+from services.monitor.calls.past import PastCall
 from services.monitor.scenario.file import START, Scenario, read_observation, read_scenario
 from services.monitor.scenario.notation import moment
 from services.monitor.scenario.plans import default_plan
@@ -32,14 +33,14 @@ class Memory:
 
     def __init__(self) -> None:
         self.calls: dict[str, bytes] = {}
-        self.past: list[CallKey] = []
+        self.past: list[PastCall] = []
 
     def keep(self, changes: Changes) -> None:
         """Takes what came of a line."""
         self.calls |= {call.id: memory.dump(call) for call in changes.changed}
         for call in changes.over:
             self.calls.pop(call.id, None)
-            self.past += [CallKey(call.arrived_at, number) for number in call.numbers]
+            self.past += [PastCall(CallKey(call.arrived_at, number), call.last_at) for number in call.numbers]
 
 
 def play(scenario: Scenario, *, forgetful: bool = False, twice: bool = False) -> list[str]:

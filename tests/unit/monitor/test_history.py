@@ -83,6 +83,13 @@ def test_a_clock_of_the_pbx_that_is_wrong_by_seconds_does_not_matter() -> None:
     assert _told(tracker) == ["2.0 started 117 link=1 reconciled", "10.0 ended 117 link=1 answered 8.0s reconciled"]
 
 
+def test_a_call_of_dns_that_the_client_is_not_shown_is_not_told() -> None:
+    tracker = new_tracker(hidden=["117"])
+    tracker.replay([_segment("117", 0, 3)], since=SINCE, shown=())
+    _hang_up(tracker, 60)
+    assert _told(tracker) == []
+
+
 def test_a_call_whose_end_was_told_is_old_news() -> None:
     tracker = new_tracker()
     for line in ("0.0 upsert 117/1 Ringing call=10", "3.0 remove 117/1", "3.1 asked alive="):
@@ -144,6 +151,23 @@ def test_a_row_is_read() -> None:
     assert segment.destination_number == "150"
     assert segment.answered_at == segment.started_at + timedelta(seconds=8.1)
     assert segment.ended_at - segment.started_at == timedelta(minutes=3, seconds=32.3)
+
+
+@pytest.mark.parametrize(
+    ("told", "ids"),
+    [
+        ({"SrcRecId": None, "DstRecId": 7}, (7,)),
+        ({"SrcRecId": 8, "DstRecId": 7, "Recordings": [{"Id": 7}, {"Id": 9}]}, (8, 7, 9)),
+        ({"SrcRecId": 0, "DstRecId": -1, "Recordings": "none"}, ()),
+        ({"SrcRecId": True, "DstRecId": 2**63, "Recordings": [None, {"Id": "7"}]}, ()),
+        ({}, ()),
+    ],
+)
+def test_the_ids_of_recordings_are_read_as_far_as_they_are_ids(told: dict[str, object], ids: tuple[int, ...]) -> None:
+    row = {"CallHistoryId": "00000000-01dc-27fa-d1eb-64b00000002e", "StartTime": "2025-09-17T17:45:21.3Z"}
+    segment = read_segment(row | {"Reason": "Ended by A (1)"} | told)
+    assert segment is not None
+    assert (segment.recording_ids, segment.reason) == (ids, "Ended by A (1)")
 
 
 @pytest.mark.parametrize("row", [{}, {"CallHistoryId": "x"}, {"CallHistoryId": "00000000-01dc-27fa-d1eb-64b00000002e"}])

@@ -15,14 +15,18 @@ from switchhook.events import (
     CallId,
     Direction,
     DnKind,
+    EndedBy,
     Event,
     EventId,
     EventType,
+    Handover,
     Link,
     Origin,
     Participant,
     Recording,
     RecordingFile,
+    Summary,
+    SummarySource,
     Transfer,
 )
 from switchhook.rpc import Received, decode, encode
@@ -71,6 +75,22 @@ recordings = st.builds(
     expires_at=maybe_times,
     reason=texts,
 )
+summaries = st.builds(
+    Summary,
+    source=st.sampled_from(SummarySource),
+    ringing=durations,
+    waiting=durations,
+    talking=durations,
+    ended_by=st.sampled_from(EndedBy),
+    ended_by_user=texts,
+    transfers=st.lists(
+        st.builds(Handover, link=numbers, user=texts, transfer=st.sampled_from(Transfer)), max_size=2
+    ).map(tuple),
+    did=texts,
+    queue=texts,
+    unanswered=st.lists(texts, max_size=2).map(tuple),
+    recording_ids=st.lists(st.integers(-(2**63), 2**63 - 1), max_size=2).map(tuple),
+)
 events = st.builds(
     Event,
     id=texts.map(EventId),
@@ -90,6 +110,8 @@ events = st.builds(
     callback_requested=st.booleans(),
     reconciled=st.booleans(),
     recording=st.none() | recordings,
+    summary=st.none() | summaries,
+    completion_follows=st.booleans(),
     traceparent=texts,
 )
 
@@ -109,12 +131,15 @@ def test_a_sink_gets_bytes_that_say_the_same(event: Event) -> None:
 
 def test_the_property_covers_every_field() -> None:
     """A field that is added to the vocabulary must be added to the strategies, or the property says nothing of it."""
-    known = {Event: 18, Call: 9, Participant: 5, Link: 5, Recording: 3, RecordingFile: 6}
+    known = {Event: 20, Call: 9, Participant: 5, Link: 5, Recording: 3, RecordingFile: 6, Summary: 11, Handover: 3}
     assert {kind: len(fields(kind)) for kind in known} == known
 
 
 def test_the_wire_knows_no_more_fields_than_the_vocabulary() -> None:
-    for kind, message in ((Event, pb.Event), (Call, pb.Call), (Participant, pb.Participant), (Link, pb.Link)):
+    for kind, message in (
+        *((Event, pb.Event), (Call, pb.Call), (Participant, pb.Participant), (Link, pb.Link)),
+        *((Summary, pb.Summary), (Handover, pb.Handover)),
+    ):
         assert {field.name for field in fields(kind)} == set(message.DESCRIPTOR.fields_by_name)
 
 

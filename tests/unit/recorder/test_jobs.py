@@ -31,6 +31,15 @@ def test_outcomes_are_told_newest_link_first_whatever_order_they_come_in(order: 
     assert call.is_over
 
 
+def test_the_place_after_the_final_end_is_left_to_the_completed_event_where_one_follows() -> None:
+    end = replace(final(links=2), completion_follows=True)
+    call = pending_call(end, accepted_at=START)
+    due = call.due({1: Absent(), 2: Absent()})
+    assert [(each.link, each.sequence) for each in due] == [(2, 11), (1, 12)]
+    event = recording_event(end, due[0], at=after(125), retention=RETENTION)
+    assert (event.sequence, event.completion_follows) == (11, False)
+
+
 def test_the_event_of_the_last_link_repeats_its_end() -> None:
     end = final(links=2)
     event = recording_event(end, Due(link=2, outcome=Ready((FILE,)), sequence=10), at=after(125), retention=RETENTION)

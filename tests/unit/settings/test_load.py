@@ -71,6 +71,7 @@ def test_all_problems_are_said_at_once(tmp_path: Path) -> None:
         ("[dispatcher]\ntimeuot = '5s'", "dispatcher.timeuot: unknown key (did you mean timeout?)"),
         ("[dispatcher]\nconcurrency = 0", "dispatcher.concurrency: must be at least 1"),
         ("[dispatcher]\nconcurrency = 'many'", "dispatcher.concurrency: must be a whole number"),
+        ("[monitor]\nproof_interval = '90m'", "monitor.proof_interval: must be at most 1h"),
         ("[dispatcher]\nretry_schedule = ['5s', '0s']", "dispatcher.retry_schedule[1]: must be longer than 0s"),
         ("[dispatcher]\nretry_schedule = '5s'", 'dispatcher.retry_schedule: must be a list, such as ["a", "b"]'),
         ("dispatcher = 5", "dispatcher: must be a table: write [dispatcher]"),
