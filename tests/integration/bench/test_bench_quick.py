@@ -19,6 +19,6 @@ async def test_the_quick_form_prints_deliveries_a_second_beside_the_bare_client(
     output, errors = await asyncio.wait_for(process.communicate(), WITHIN)
     assert process.returncode == 0, errors.decode()
     printed = output.decode()
-    assert re.search(r"bare client: [1-9]\d* requests/s", printed)
-    assert re.search(r"SQLite: [1-9]\d* deliveries/s, \d+% of the bare client", printed)
+    assert re.search(r"bare client: [1-9]\d* a second at", printed)
+    assert re.search(r"SQLite: [1-9]\d* a second at \d+ µs of processor time each; \d+% of the bare client", printed)
     assert "PostgreSQL" not in printed

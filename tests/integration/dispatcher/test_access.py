@@ -93,6 +93,18 @@ async def test_a_bearer_token_is_sent_with_every_attempt() -> None:
         assert receiver.webhooks[0].headers["authorization"] == "Bearer abc.def"
 
 
+async def test_credentials_in_the_url_are_sent_as_a_header_and_not_in_the_target() -> None:
+    async with WebhookReceiver() as receiver:
+        url = receiver.url.replace("http://", "http://switchhook:p%40ss@")
+        result = await attempt_at(f"{url}?token=1#part")
+
+        [webhook] = receiver.webhooks
+    assert isinstance(result, Response)
+    assert base64.b64decode(webhook.headers["authorization"].removeprefix("Basic ")).decode() == "switchhook:p@ss"
+    assert "@" not in webhook.headers["host"]
+    assert webhook.raw_query == "token=1"
+
+
 async def test_an_endpoint_of_an_own_authority_is_trusted_with_its_file_alone(theirs: Authority) -> None:
     seen = Seen()
     async with serving(seen, tls=theirs.server()) as port:
