@@ -114,14 +114,6 @@ async def test_who_may_not_ask_for_a_token_uses_the_one_there_is_and_asks_for_no
     assert pbx.grants == 1
 
 
-async def test_an_answer_without_end_is_given_up(
-    pbx: PbxServer, session: PbxSession, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("switchhook.pbx.session._MAX_ANSWER", 5)
-    with pytest.raises(PbxAnswer, match="an answer of more than 5 bytes"):
-        await session.get_json("/callcontrol")
-
-
 async def test_a_pbx_that_rejects_its_own_tokens_is_an_error(pbx: PbxServer, session: PbxSession) -> None:
     pbx.keeps_tokens = False
     with pytest.raises(PbxUnauthorised, match="does another program use the same API client"):
