@@ -72,8 +72,8 @@ async def _listen(performance: Performance) -> None:
                 assert unsigned.status == 403, link
             lengths.append(_length(sound))
     assert len(lengths) == len(talks)
-    pairs = list(zip(sorted(lengths), talks, strict=True))
-    assert all(abs(one - other) <= _PADDING for one, other in pairs), pairs
+    too_long = [one - other for one, other in zip(sorted(lengths), talks, strict=True) if abs(one - other) > _PADDING]
+    assert not too_long, (lengths, talks)
 
 
 def _length(sound: bytes) -> float:
