@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from bench.processes import Companion
 
 SIZES = "1x1000,1x5000,1x20000,500x20"
-_SETTLED = 5.0  # seconds without calls that begin in a crowd, before anything is measured
 _DRAINED = 1.0  # seconds for the last events of the time that is measured
 _CAUGHT_UP_WITHIN = 120.0  # seconds
 _QUIET = 0.3  # seconds
@@ -59,6 +58,16 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How it is measured: on which processor, for how long, after how long without calls that begin in a crowd."""
+
+    core: int
+    seconds: float
+    settled: float
+    profile: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
     """What a size took: `seconds` of the processor in `time`."""
 
@@ -80,7 +89,7 @@ def sizes_of(text: str) -> list[Size]:
     return [Size(int(one[1]), int(one[2])) for one in found if one is not None]
 
 
-async def measure(size: Size, folder: Path, *, core: int, seconds: float, profile: str) -> Figures:
+async def measure(size: Size, folder: Path, way: Way) -> Figures:
     """Fills the PBXs with calls while they are watched, then measures for a while; prints the figures."""
     async with AsyncExitStack() as stack:
         noted = await stack.enter_async_context(noting())
@@ -93,22 +102,22 @@ async def measure(size: Size, folder: Path, *, core: int, seconds: float, profil
         monitor = stack.enter_context(
             running(
                 *("bench.watching", str(folder), f"--pbxs={urls}", f"--sink={noted.address}"),
-                *(f"--core={core}", f"--profile={profile}"),
+                *(f"--core={way.core}", f"--profile={way.profile}"),
             )
         )
+        bare = int(await asyncio.to_thread(monitor.line))
         await asyncio.to_thread(monitor.line)
         pid = monitor.process.pid
         began_with = processor_seconds(pid)
-        empty = resident_bytes(pid)
         await _told(pbxs, "fill")
         await _caught_up(noted)
-        await asyncio.sleep(_SETTLED)
-        if profile:
+        await asyncio.sleep(way.settled)
+        if way.profile:
             monitor.tell("profile")
         before, spent = orjson.loads(await _told(pbxs, "mark")), processor_seconds(pid)
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(way.seconds)
         spent = processor_seconds(pid) - spent
-        weight = (resident_bytes(pid) - empty) / size.total
+        weight = resident_bytes(pid)
         after = orjson.loads(await _told(pbxs, "totals"))
         await asyncio.sleep(_DRAINED)
         await _told(pbxs, "report")
@@ -119,7 +128,8 @@ async def measure(size: Size, folder: Path, *, core: int, seconds: float, profil
     ended = max(told.ended, 1)
     p50, p99, most = (share_of(told.waits, share) for share in (0.5, 0.99, 1.0))
     say(f"{size}: {after['live']:,.0f} live, {gone['played'] / figures.time:.1f} begun a second")
-    say(f"  start {began_with:.1f} processor seconds, {empty / 1e6:.0f} MB; then {weight / 1000:.1f} kB per live call")
+    say(f"  start {began_with:.1f} processor seconds; memory {weight / 1e6:.0f} MB, {bare / 1e6:.0f} MB before that:")
+    say(f"  {(weight - bare) / size.total / 1000:.1f} kB per live call, the PBX's numbers and connections among it")
     say(f"  {figures.seconds / figures.time:.1%} of one core at {figures.frames / figures.time:.0f} frames a second:")
     say(f"  {figures.per_frame * 1000:.3f} processor seconds per 1,000 frames")
     say(f"  frame to sink: p50 {p50:.1f} ms, p99 {p99:.1f} ms, at most {most:.0f} ms, of {len(told.waits)} events")
@@ -164,7 +174,9 @@ async def compare(options: argparse.Namespace, folder: Path, core: int) -> None:
         own = folder / str(number)
         own.mkdir()
         profile = f"{options.profile}.{size.pbxs}x{size.calls}" if options.profile else ""
-        figures[size] = await measure(size, own, core=core, seconds=options.seconds, profile=profile)
+        settled = 0.5 if options.quick else 5.0
+        way = Way(core=core, seconds=options.seconds, settled=settled, profile=profile)
+        figures[size] = await measure(size, own, way)
     few, many = figures.get(Size(1, 1000)), figures.get(Size(1, 20_000))
     if few is not None:
         share = few.seconds / few.time

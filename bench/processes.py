@@ -64,7 +64,7 @@ def processor_seconds(pid: int | str, *, children: bool = False) -> float:
     return sum(int(one) for one in (fields[13:15] if children else fields[11:13])) / _TICKS
 
 
-def resident_bytes(pid: int) -> int:
+def resident_bytes(pid: int | str) -> int:
     """Memory that a process has at this moment (RSS)."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 

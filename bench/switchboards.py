@@ -3,14 +3,16 @@
     python -m bench.switchboards --pbxs 1 --calls 1000 --report FILE
 
 Prints the addresses, then does what it is told, line by line: `fill` (prints `filled` once all calls live), `totals`
-(prints those of all PBXs so far), `mark` (the same, and the next report begins here), `report` (writes the frames since,
-and all calls). Ends with its standard input. A call lasts three minutes of real time, so a thousand calls are 5.6 begun and 5.6 ended each second.
+(prints those of all PBXs so far), `mark` (the same, and the next report begins here), `report` (writes the frames
+since, and all calls). Ends with its standard input. A call lasts three minutes of real time, so for every thousand
+calls 5.6 begin and 5.6 end each second; those that nobody answers are over sooner, and come on top.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import random
 import sys
 import time
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from simulator import Play
 
 CALL_SECONDS = 180.0
+_MISSED = "missed"
 _FILLED_A_SECOND = 500  # calls, on all PBXs together
 _RING_SECONDS = 1.0
 _SPARE = 0.6  # of the calls: extensions for transfers and ring groups, and such as are between two calls
@@ -48,9 +51,9 @@ class Switchboard:
         self._free = [str(FIRST_EXTENSION + number) for number in range(extensions_for(calls))]
         self._random.shuffle(self._free)
 
-    def fill(self) -> None:
-        """A call that is somewhere in its middle: it talks at once, and for no more than what is left of it."""
-        self._play("incoming-direct", talk=self._random.uniform(0.0, CALL_SECONDS))
+    def fill(self, left: float) -> None:
+        """A call that will be somewhere in its middle when all are there, in so many seconds."""
+        self._play("incoming-direct", talk=left + self._random.uniform(0.0, CALL_SECONDS))
 
     def call(self) -> None:
         """A call from its beginning, of a scenario that comes as often as it does in the repertoire."""
@@ -93,21 +96,21 @@ class Switchboards:
 
     async def fill(self) -> None:
         """Begins all calls, a few at a time, and comes back when they talk."""
-        began = time.monotonic()
-        for number in range(self._calls * len(self._boards)):
+        began, total = time.monotonic(), self._calls * len(self._boards)
+        for number in range(total):
             if (early := began + number / _FILLED_A_SECOND - time.monotonic()) > _CALM:
                 await asyncio.sleep(early)
-            self._boards[number % len(self._boards)].fill()
+            self._boards[number % len(self._boards)].fill((total - number) / _FILLED_A_SECOND)
         await asyncio.sleep(_RING_SECONDS)
 
     async def go_on(self) -> None:
         """As many calls begin as end."""
-        total = self._calls * len(self._boards)
+        rate = self._calls * len(self._boards) / CALL_SECONDS / _answered_share()
         began = time.monotonic()
         number = 0
         while True:
             number += 1
-            await asyncio.sleep(max(0.0, began + number * CALL_SECONDS / total - time.monotonic()))
+            await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
             self._boards[number % len(self._boards)].call()
 
     def mark(self) -> None:
@@ -142,6 +145,12 @@ class Switchboards:
 def extensions_for(calls: int) -> int:
     """How many extensions a PBX with so many simultaneous calls has here."""
     return calls + max(int(calls * _SPARE), _FEWEST_SPARE)
+
+
+def _answered_share() -> float:
+    """Of all calls, by their weights; the others are over after a few seconds, and come on top."""
+    answered = sum(one.weight for name, one in SCENARIOS.items() if not name.endswith(_MISSED))
+    return answered / sum(one.weight for one in SCENARIOS.values())
 
 
 def _number(value: object) -> int:
@@ -188,7 +197,9 @@ def main() -> None:
     parser.add_argument("--pbxs", type=int, required=True)
     parser.add_argument("--calls", type=int, required=True)
     parser.add_argument("--report", required=True)
-    uvloop.run(_run(parser.parse_args()))
+    arguments = parser.parse_args()
+    gc.disable()  # a look for cycles would stop thousands of calls, and be taken for a delay of the monitor
+    uvloop.run(_run(arguments))
 
 
 if __name__ == "__main__":

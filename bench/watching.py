@@ -2,7 +2,8 @@
 
     python -m bench.watching FOLDER --pbxs FILE --sink HOST:PORT [--database URL] [--core N] [--profile FILE]
 
-FILE has the addresses of the PBXs as JSON. Prints `ready` when every PBX is followed, and ends with its standard input.
+FILE has the addresses of the PBXs as JSON. Prints the memory that it has before it begins (RSS, in bytes), then `ready`
+when every PBX is followed, and ends with its standard input.
 With a profile it may be told `profile`: from then on it takes note.
 """
 
@@ -20,6 +21,7 @@ import uvloop
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
+from bench.processes import resident_bytes
 from services.monitor.service import Monitor
 from switchhook.runtime.health import Health
 from switchhook.runtime.supervisor import run_services
@@ -61,9 +63,11 @@ async def _watch(settings: Settings, profiler: cProfile.Profile) -> None:
         if sys.stdin.readline().strip() == "profile":
             profiler.enable()
         else:
+            loop.remove_reader(sys.stdin.fileno())
             stop.set()
 
-    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), listen)
+    loop = asyncio.get_running_loop()
+    loop.add_reader(sys.stdin.fileno(), listen)
     await task
     profiler.disable()
 
@@ -82,6 +86,8 @@ def main() -> None:
     profiler = cProfile.Profile()
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         configure_logging("json", "info", False, nowhere)
+        sys.stdout.write(f"{resident_bytes('self')}\n")
+        sys.stdout.flush()
         uvloop.run(_watch(settings_of(options), profiler))
     if options.profile:
         profiler.dump_stats(options.profile)
