@@ -114,10 +114,10 @@ class Front:
 
     async def _xapi_request(self, request: web.Request) -> web.StreamResponse:
         if spoilt := await self._spoil(request):
-            failed = spoilt.status == HTTPStatus.INTERNAL_SERVER_ERROR
-            return (
-                XapiError(HTTPStatus.INTERNAL_SERVER_ERROR, "An error has occurred.").response() if failed else spoilt
-            )
+            response = XapiError(HTTPStatus(spoilt.status), "An error has occurred.").response()
+            if "Retry-After" in spoilt.headers:
+                response.headers["Retry-After"] = spoilt.headers["Retry-After"]
+            return response
         if not self._authorised(request):
             return _unauthorised()
         return await self._xapi.serve(request)

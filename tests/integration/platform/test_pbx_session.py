@@ -249,44 +249,6 @@ async def test_a_busy_pbx_says_when_to_come_back(session: PbxSession) -> None:
     assert caught.value.retry_after == timedelta(seconds=12)
 
 
-async def test_a_busy_pbx_is_not_asked_before_that(pbx: PbxServer, session: PbxSession, wall: Wall) -> None:
-    for _ in range(3):
-        with pytest.raises(PbxUnreachable):
-            await session.get_json("/busy")
-        with pytest.raises(PbxUnreachable, match="asked for a pause until 09:00:12") as caught:
-            async with session.download("/busy/recording"):
-                pass
-    assert pbx.paths == ["/busy"]
-    assert caught.value.retry_after == timedelta(seconds=12)
-    await session.get_json("/callcontrol")  # the other interface is not concerned
-    wall.now += timedelta(seconds=12)
-    with pytest.raises(PbxUnreachable, match="503"):
-        await session.get_json("/busy")
-
-
-async def test_a_token_is_not_asked_for_before_that_either(pbx: PbxServer, session: PbxSession, wall: Wall) -> None:
-    pbx.token_status = 503
-    for _ in range(3):
-        with pytest.raises(PbxUnreachable):
-            await session.get_json("/callcontrol")
-    assert pbx.grants == 1
-    wall.now += timedelta(seconds=7)
-    pbx.token_status = 200
-    await session.get_json("/callcontrol")
-
-
-async def test_a_websocket_is_not_opened_before_that_either(pbx: PbxServer, session: PbxSession, wall: Wall) -> None:
-    pbx.websocket_status = 503
-    for _ in range(3):
-        with pytest.raises(PbxUnreachable):
-            await session.websocket()
-    assert pbx.handshakes == 1
-    wall.now += timedelta(seconds=9)
-    pbx.websocket_status = 101
-    async with await session.websocket():
-        pass
-
-
 async def test_a_download_comes_in_pieces(session: PbxSession) -> None:
     async with session.download("/audio") as download:
         assert (download.size, download.media_type) == (len(AUDIO), "audio/x-wav")

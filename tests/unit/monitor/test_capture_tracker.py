@@ -6,7 +6,7 @@ from services.monitor.calls.tracker import CallTracker
 from services.monitor.capture_tracker import CapturingTracker
 
 TOLD = {"leg_seen", "leg_gone", "resync", "replay", "active_calls", "answer"}
-ASKED = {"calls", "questions", "next_question_at", "lacks_a_number", "take"}
+ASKED = {"calls", "live", "known_leg", "questions", "next_question_at", "unshown", "is_told_all", "has_said", "take"}
 AT_THE_START = {"restore"}
 """A capture begins with nothing kept."""
 
