@@ -58,13 +58,13 @@ def running(*arguments: str) -> Iterator[Companion]:
         companion.stop()
 
 
-def processor_seconds(pid: int, *, children: bool = False) -> float:
+def processor_seconds(pid: int | str, *, children: bool = False) -> float:
     """User and system time of a process; or of the children that it has waited for, which are its conversions."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(int(one) for one in (fields[13:15] if children else fields[11:13])) / _TICKS
 
 
-def resident_bytes(pid: int) -> int:
+def resident_bytes(pid: int | str) -> int:
     """Memory that a process has at this moment (RSS)."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 

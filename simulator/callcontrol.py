@@ -14,7 +14,7 @@ import orjson
 from simulator.actions import Actions, Order, OrderRefused, read_order
 from simulator.answer import Answer, refused
 from simulator.faults import Fault, Faults
-from simulator.wire import device_row, dn_body, with_unknown_field
+from simulator.wire import device_row, dn_body, dn_head, with_unknown_field
 
 if TYPE_CHECKING:
     from simulator.exchange import Exchange
@@ -36,6 +36,7 @@ class CallControl:
         self._feed = feed
         self._faults = faults
         self._actions = actions
+        self._head_by_number: dict[str, bytes] = {}
 
     def answer(self, method: str, path: str, body: bytes) -> Answer:
         """`path` is the raw one, percent-encoded, beginning with /callcontrol."""
@@ -99,7 +100,10 @@ class CallControl:
         return Answer(200, b"[" + b",".join(map(self._dn, visible)) + b"]")
 
     def _dn(self, dn: Dn) -> bytes:
-        return dn_body(dn, self._participants(dn))
+        head = self._head_by_number.get(dn.number)
+        if head is None:  # the plan never changes, and a snapshot of a large PBX must not cost its calls their time
+            head = self._head_by_number[dn.number] = dn_head(dn)
+        return dn_body(head, self._participants(dn))
 
     def _participants(self, dn: Dn) -> list[bytes]:
         legs = self._exchange.legs.get(dn.number, {}).values()

@@ -35,6 +35,7 @@ class Fault(StrEnum):
     NO_LICENCE = "no-licence"
     SLOW = "slow"
     ERROR_500 = "error-500"
+    BUSY = "busy"
     LATE_RECORDINGS = "late-recordings"
     EMPTY_RECORDING = "empty-recording"
     TRUNCATED_RECORDING = "truncated-recording"
@@ -48,7 +49,7 @@ class Fault(StrEnum):
 
 ONE_SHOT = frozenset({Fault.DROP_SOCKET, Fault.EXPIRE_TOKEN, Fault.RESTART})
 
-_SECONDS = {Fault.SLOW: 1.0, Fault.LATE_RECORDINGS: 2.0, Fault.LATE_CALL_LOG: 3.0}
+_SECONDS = {Fault.SLOW: 1.0, Fault.BUSY: 2.0, Fault.LATE_RECORDINGS: 2.0, Fault.LATE_CALL_LOG: 3.0}
 _FRACTIONS = {Fault.ERROR_500: 0.1}
 
 

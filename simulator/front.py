@@ -6,7 +6,9 @@ Here are authorisation and the faults that concern every request.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
+from collections import Counter
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from simulator.xapi import Xapi
 
 _MAX_BODY = 1024 * 1024
+_ASKED = re.compile(r"/xapi/v1/\w*|/callcontrol/ws|/callcontrol(?:/(?=.))?|.*")
 _UNAUTHORISED = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
 
 
@@ -45,7 +48,8 @@ class Front:
         xapi: Xapi,
         streams: Streams,
     ) -> None:
-        self.requests = 0
+        self.asked: Counter[str] = Counter()
+        """HTTP requests by what was asked for, without numbers and arguments; those that failed among them."""
         self._tokens = tokens
         self._faults = faults
         self._options = options
@@ -67,7 +71,7 @@ class Front:
         self._sockets_refused_until = time.monotonic() + seconds
 
     async def _token(self, request: web.Request) -> web.StreamResponse:
-        if spoilt := await self._spoil():
+        if spoilt := await self._spoil(request):
             return spoilt
         form = await request.post()
         if form.get("grant_type") != "client_credentials":
@@ -85,6 +89,9 @@ class Front:
         return _json(HTTPStatus.OK, body)
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
+        self._count(request)
+        if busy := self._busy():
+            return busy
         if not self._authorised(request):
             return _unauthorised()
         if self._faults.on(Fault.NO_LICENCE):
@@ -96,7 +103,7 @@ class Front:
         return await self._sockets.serve(request)
 
     async def _callcontrol(self, request: web.Request) -> web.StreamResponse:
-        if spoilt := await self._spoil():
+        if spoilt := await self._spoil(request):
             return spoilt
         if not self._authorised(request):
             return _unauthorised()
@@ -106,21 +113,36 @@ class Front:
         return _response(self._control.answer(request.method, request.rel_url.raw_path, body))
 
     async def _xapi_request(self, request: web.Request) -> web.StreamResponse:
-        if await self._spoil():
-            return XapiError(HTTPStatus.INTERNAL_SERVER_ERROR, "An error has occurred.").response()
+        if spoilt := await self._spoil(request):
+            response = XapiError(HTTPStatus(spoilt.status), "An error has occurred.").response()
+            if "Retry-After" in spoilt.headers:
+                response.headers["Retry-After"] = spoilt.headers["Retry-After"]
+            return response
         if not self._authorised(request):
             return _unauthorised()
         return await self._xapi.serve(request)
 
-    async def _spoil(self) -> web.Response | None:
+    async def _spoil(self, request: web.Request) -> web.Response | None:
         """What the faults of HTTP make of a request."""
-        self.requests += 1
+        self._count(request)
+        if busy := self._busy():
+            return busy
         delay = self._faults.seconds(Fault.SLOW)
         if delay:
             await asyncio.sleep(delay)
         if self._faults.strikes(Fault.ERROR_500):
             return _response(refused(HTTPStatus.INTERNAL_SERVER_ERROR, "something failed"))
         return None
+
+    def _count(self, request: web.Request) -> None:
+        self.asked[_ASKED.match(request.path)[0]] += 1  # type: ignore[index] # it matches everything
+
+    def _busy(self) -> web.Response | None:
+        if not self._faults.on(Fault.BUSY):
+            return None
+        response = _response(refused(HTTPStatus.TOO_MANY_REQUESTS, "too many requests"))
+        response.headers["Retry-After"] = f"{self._faults.seconds(Fault.BUSY):.0f}"
+        return response
 
     def _authorised(self, request: web.Request) -> bool:
         token = bearer(request.headers.get("Authorization", "")) or request.query.get("access_token", "")

@@ -23,9 +23,12 @@ class Listings:
     def __init__(self, directory: Directory, feed: FrameFeed) -> None:
         self._directory = directory
         self._feed = feed
+        self._peers: list[Row] = []
 
     def peers(self) -> list[Row]:
-        return [self._peer(dn) for dn in self._directory.by_number.values()]
+        if not self._peers:  # the directory never changes; a client reads thousands of numbers page by page
+            self._peers = [self._peer(dn) for dn in self._directory.by_number.values()]
+        return self._peers
 
     def users(self) -> list[Row]:
         return [

@@ -69,11 +69,15 @@ def device_row(dn: Dn) -> Row:
     return {"dn": dn.number, "device_id": dn.device_id, "user_agent": "3CX Mobile Client"}
 
 
-def dn_body(dn: Dn, participants: list[bytes]) -> bytes:
-    """A DN object, from participants that are serialised already."""
+def dn_head(dn: Dn) -> bytes:
+    """A DN object up to its participants."""
     devices = [device_row(dn)] if dn.device_id else []
-    head = orjson.dumps({"dn": dn.number, "type": dn.kind, "devices": devices})
-    return head[:-1] + b',"participants":[' + b",".join(participants) + b"]}"
+    return orjson.dumps({"dn": dn.number, "type": dn.kind, "devices": devices})[:-1] + b',"participants":['
+
+
+def dn_body(head: bytes, participants: list[bytes]) -> bytes:
+    """A DN object, from parts that are serialised already."""
+    return head + b",".join(participants) + b"]}"
 
 
 def event_body(kind: EventType, entity: str, attached: bytes = b"null") -> bytes:

@@ -98,10 +98,34 @@ class Feed:
         self._requests = 0
         self._apply: Callable[[LegUpdate], None] | None = None
         self._tasks: asyncio.TaskGroup | None = None
+        self._replies: dict[str, asyncio.Future[tuple[object, object]]] = {}
+        self._overdue: asyncio.Task[None] | None = None
         self._is_answering = False
         self._reads = 0
         self._complaints: set[str] = set()
         self._is_mute = False  # this PBX does not answer requests over the socket
+
+    @property
+    def is_reading(self) -> bool:
+        """True while a leg is being read of which a frame told."""
+        return bool(self._asked)
+
+    async def read(self, path: str) -> object:
+        """An object read over the socket; None where that cannot be done, for example because of its size."""
+        if self._is_mute:
+            return None
+        request_id = self._next_id()
+        answer = self._replies[request_id] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(_ANSWER_TIMEOUT.total_seconds()):
+                await self._request(request_id, path)
+                status, body = await answer
+                body = orjson.loads(body) if isinstance(body, str) else body
+        except (TimeoutError, ConnectionError, orjson.JSONDecodeError):
+            return None
+        finally:
+            del self._replies[request_id]
+        return body if status == HTTPStatus.OK else None
 
     def release(self, apply: Callable[[LegUpdate], None]) -> None:
         """Hands out what was held back since the connection was made, and everything from now on."""
@@ -111,7 +135,6 @@ class Feed:
     async def run(self) -> None:
         """Reads frames until the socket closes."""
         async with asyncio.TaskGroup() as self._tasks:
-            overdue = self._tasks.create_task(self._read_overdue())
             try:
                 frames = 0
                 async for message in self._socket:
@@ -122,7 +145,8 @@ class Feed:
                     if frames % _FRAMES_AT_ONCE == 0:
                         await asyncio.sleep(0)
             finally:
-                overdue.cancel()
+                if self._overdue is not None:
+                    self._overdue.cancel()
         raise PbxUnreachable("the websocket was closed by the PBX")
 
     async def _receive(self, data: str | bytes) -> None:
@@ -161,16 +185,27 @@ class Feed:
         if self._is_mute:
             self._read_by_http(awaited)
             return
-        self._requests += 1
-        request_id = str(self._requests)
+        request_id = self._next_id()
         self._asked[request_id] = awaited
-        request = {"RequestID": request_id, "Path": frame.entity, "RequestData": None}
+        self._look_later()
+        await self._request(request_id, frame.entity)
+
+    def _next_id(self) -> str:
+        self._requests += 1
+        return str(self._requests)
+
+    async def _request(self, request_id: str, path: str) -> None:
+        request = {"RequestID": request_id, "Path": path, "RequestData": None}
         await self._socket.send_str(orjson.dumps(request).decode())
 
     def _answered(self, answer: Mapping[str, Any]) -> None:
         request_id = str(answer.get("RequestID"))
-        awaited = self._asked.get(request_id)
         status, body = answer.get("StatusCode"), answer.get("Response")
+        reply = self._replies.get(request_id)
+        if reply is not None and not reply.done():
+            reply.set_result((status, body))
+            return
+        awaited = self._asked.get(request_id)
         if awaited is None or status not in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):
             return  # one that was refused is overdue in a moment, and read over HTTP
         try:
@@ -215,8 +250,13 @@ class Feed:
             if awaited.update is not None:
                 self._apply(awaited.update)
 
+    def _look_later(self) -> None:
+        """Only while something was asked: what looks twice a second for each of many quiet PBXs is never at rest."""
+        if self._overdue is None and self._tasks is not None:
+            self._overdue = self._tasks.create_task(self._read_overdue())
+
     async def _read_overdue(self) -> None:
-        while True:
+        while self._asked:
             await asyncio.sleep(_CHECK_EVERY)
             limit = self._clock() - _ANSWER_TIMEOUT
             overdue = [(request_id, one) for request_id, one in self._asked.items() if one.at < limit]
@@ -226,6 +266,7 @@ class Feed:
             for request_id, awaited in overdue:
                 del self._asked[request_id]
                 self._read_by_http(awaited)
+        self._overdue = None
 
     def _read_by_http(self, awaited: _Awaited) -> None:
         self._count("read_over_http")

@@ -10,7 +10,7 @@ from services.monitor.unknowns import OTHER, Unknown
 from switchhook.events import Direction, Event, EventType, SummarySource, is_final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from services.monitor.calls.live import LiveCall
 
@@ -40,7 +40,7 @@ class MonitorMetrics:
         self._reconciled = Counter(
             "switchhook_reconciled_events_total", "Events derived after a gap", ["pbx"], registry=registry
         )
-        self.frames = Counter(
+        self._frames = Counter(
             "switchhook_monitor_frames_total", "Websocket frames by kind", ["pbx", "kind"], registry=registry
         )
         self.unknowns = Counter(
@@ -87,11 +87,16 @@ class MonitorMetrics:
             for kind in EventType:
                 self._events.labels(pbx, kind)
             for frame in _FRAME_KINDS:
-                self.frames.labels(pbx, frame)
+                self._frames.labels(pbx, frame)
             for what in Unknown:
                 self.unknowns.labels(pbx, what, OTHER)
         for sink in sinks:
             self.outbox_age.labels(sink)
+
+    def frames_of(self, pbx: str) -> Callable[[str], None]:
+        """Counts a PBX's frames by kind; looks a label up once, and not for every frame."""
+        counters = {kind: self._frames.labels(pbx, kind) for kind in _FRAME_KINDS}
+        return lambda kind: counters[kind].inc()
 
     def restored(self, pbx: str, calls: Iterable[LiveCall]) -> None:
         """Calls that were live when the PBX was last watched."""

@@ -16,7 +16,7 @@ from services.monitor.calls.legs import ActiveCall, Leg, LegKey, LegStatus
 from switchhook.events import DnKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from services.monitor.calls.numbering import NumberingPlan
 
@@ -127,17 +127,41 @@ def participant_from(leg: Leg) -> dict[str, Any]:
     }
 
 
-def read_snapshot(dns: object, plan: NumberingPlan) -> list[Leg]:
-    """All legs of the answer to GET /callcontrol; one that cannot be read is left out."""
+def read_snapshot(
+    dns: object, plan: NumberingPlan, known: Callable[[LegKey], Leg | None] = lambda _: None
+) -> list[Leg]:
+    """All legs of the answer to GET /callcontrol; one that cannot be read is left out.
+
+    A leg that is as it is `known` is that very object: of thousands of legs nearly all have not changed.
+    """
     legs: list[Leg] = []
     for dn in dns if isinstance(dns, list) else ():
         shown = dn.get("participants") if isinstance(dn, dict) else None
         for participant in shown if isinstance(shown, list) else ():
             try:
-                legs.append(read_leg(participant, plan))
+                leg = known((participant["dn"], participant["id"]))
+                is_known = leg is not None and _is_as(leg, participant, plan)
+            except (TypeError, KeyError):
+                leg, is_known = None, False
+            try:
+                legs.append(leg if leg is not None and is_known else read_leg(participant, plan))
             except PayloadError:
                 continue
     return legs
+
+
+def _is_as(leg: Leg, participant: Mapping[str, Any], plan: NumberingPlan) -> bool:
+    return (
+        leg.number == participant["callid"]
+        and leg.status == participant["status"]
+        and leg.party_number == participant["party_caller_id"]
+        and leg.party_dn == participant["party_dn"]
+        and leg.did == participant["party_did"]
+        and leg.referred_by == participant["referred_by_dn"]
+        and leg.on_behalf_of == participant["on_behalf_of_dn"]
+        and leg.originated_by == participant["originated_by_dn"]
+        and leg.kind is plan.kind_of(leg.dn)
+    )
 
 
 def visible_dns(dns: object) -> dict[str, DnKind]:
@@ -149,8 +173,10 @@ def visible_dns(dns: object) -> dict[str, DnKind]:
     }
 
 
-def read_active_calls(collection: object, *, now: datetime) -> list[ActiveCall]:
-    """The rows of XAPI ActiveCalls, answered at `now`; one without a number is left out."""
+def read_active_calls(
+    collection: object, *, now: datetime, skip: Callable[[int], bool] = lambda _: False
+) -> list[ActiveCall]:
+    """The rows of XAPI ActiveCalls, answered at `now`; one without a number is left out, and so is one to `skip`."""
     return [
         ActiveCall(
             number=row["Id"],
@@ -161,7 +187,7 @@ def read_active_calls(collection: object, *, now: datetime) -> list[ActiveCall]:
             changed_at=_by_our_clock(row.get("LastChangeStatus"), row.get("ServerNow"), now),
         )
         for row in rows(collection)
-        if _is_number(row.get("Id"))
+        if _is_number(row.get("Id")) and not skip(row["Id"])
     ]
 
 

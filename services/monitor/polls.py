@@ -1,21 +1,26 @@
 """What is asked of a connected PBX besides its frames: is this call over, where is routing, is the picture right.
 
-A question that fails is not the end of the connection: it is asked again, and the socket goes on.
+A question that fails is not the end of the connection: it is asked again after a while, and the socket goes on. What
+the socket shows is not asked: the list of active calls is read for calls without legs and for those in hidden queues.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING
 
+from services.monitor.active_calls import ActiveCalls
 from services.monitor.call_log import read_call_log
 from services.monitor.calls.history import CLOCKS_APART
 from services.monitor.directory import read_numbering_plan
-from services.monitor.payloads import read_active_calls, read_snapshot
-from switchhook.errors import PbxAnswer, PbxError, PbxForbidden, PbxNotFound, PbxUnreachable
+from services.monitor.pace import stretched
+from services.monitor.payloads import read_snapshot
+from services.monitor.questions import Questions
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -23,23 +28,28 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from services.monitor.calls.history import Segment
-    from services.monitor.calls.legs import ActiveCall
+    from services.monitor.calls.legs import ActiveCall, Leg
     from services.monitor.calls.tracker import CallTracker
+    from services.monitor.feed import Feed
     from switchhook.pbx.session import PbxSession
     from switchhook.runtime.clock import Clock
     from switchhook.settings import MonitorSettings, PbxSettings
 
 log = logging.getLogger(__name__)
 
-_T = TypeVar("_T")
-_FILTERED_NUMBERS = 20
-"""Calls asked for by number in one request; with more, the whole list is the shorter question."""
+_QUIET = 2
+"""So many times rarer is the look for calls that may have begun in a hidden queue, while none is known to be in one."""
+_LATEST = 0.8
+"""Of its interval after which a regular question may come: so those to many PBXs spread."""
+_SNAPSHOT = "/callcontrol"
 _LOST_BEFORE_NOTICED = timedelta(seconds=30)
 """A socket can be dead for so long before it is noticed."""
 _NOT_YET = timedelta(minutes=1)
 """Rows of the call log are asked for until so far into the future, lest the last ones be left out."""
 _ASK_PAUSE = timedelta(milliseconds=2)
 """Questions that come up meanwhile travel in one request."""
+_ASK_PAUSES = 5
+"""So often at most while legs are being read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,39 +90,51 @@ class Polls:
         self._changed = changed
         self._report = report
         self._vacancy = asyncio.Event()
-        self._failing: set[str] = set()
-        self._refused: set[str] = set()
-        self._busy_until: datetime | None = None
-        self._is_denied = False
+        self._active_calls = ActiveCalls(session, clock)
+        self._questions = Questions(pbx.name, clock=clock, report=report, denied_rests=settings.directory_interval)
+        self._feed: Feed | None = None
+        self._fits_message = True
+        self._plan_read_at: datetime | None = None
 
     def look(self) -> None:
         """A call may have lost its last leg: see whether there is something to ask."""
         self._vacancy.set()
 
-    async def read_plan(self) -> None:
-        """Reads the numbering plan; a right that is missing becomes a problem, not an error."""
-        visible = await self._session.get_json("/callcontrol")
+    async def know_plan(self) -> None:
+        """Reads the numbering plan unless it was read not long ago: a socket may be lost again and again."""
+        read_at = self._plan_read_at
+        if read_at is None or self._clock() - read_at > self._settings.directory_interval:
+            await self._read_plan()
+
+    async def _read_plan(self) -> None:
+        """A right that is missing becomes a problem, not an error."""
+        visible = await self._session.get_json(_SNAPSHOT)
         plan, denied = await read_numbering_plan(self._session, visible=visible, configured_names=self._did_names)
         self._tracker.plan = plan
+        self._plan_read_at = self._clock()
         self._report("directory", denied)
-        if (denied is not None) != self._is_denied:
-            self._is_denied = denied is not None
+        if (denied is not None) != self._questions.is_denial_known:
+            self._questions.is_denial_known = denied is not None
             if denied is None:
                 log.info("pbx.directory_read", extra={"pbx": self._pbx})
             else:
                 log.warning("pbx.directory_denied", extra={"pbx": self._pbx, "reason": denied})
 
-    async def repair(self, gap: Gap | None) -> None:
-        """The truth after a gap: the legs that there are now, and what the call log has of the time before."""
+    async def repair(self, gap: Gap | None, feed: Feed) -> None:
+        """The truth after a gap: the legs that there are now, and what the call log has of the time before.
+
+        `feed` is that of the connection: what fits into its messages is read over it from now on.
+        """
+        self._feed = feed
         asked_at = self._clock()
-        legs = read_snapshot(await self._session.get_json("/callcontrol"), self._tracker.plan)
-        rows = await self._attempt("active_calls", lambda: self._active_calls(())) or ()
+        legs = await self._read_legs()
+        rows = await self._questions.ask("active_calls", self._active_calls.all) or ()
         if gap is None:
-            await self._attempt("call_log", lambda: self._call_log(asked_at))  # to know whether it may be read
+            await self._questions.ask("call_log", lambda: self._call_log(asked_at))  # to know whether it may be read
         else:
             since = gap.since
             arrivals = [call.arrived_at for call in self._tracker.calls if call.sequence]
-            segments = await self._attempt("call_log", lambda: self._call_log(min([since, *arrivals])))
+            segments = await self._questions.ask("call_log", lambda: self._call_log(min([since, *arrivals])))
             if segments:
                 self._tracker.replay(segments, since=since, shown={leg.key for leg in legs})
         lost_at = gap.lost_at if gap else asked_at
@@ -122,17 +144,12 @@ class Polls:
     @property
     def is_log_refused(self) -> bool:
         """True when the call log is of no use to this client; asked again with the numbering plan."""
-        return "call_log" in self._refused
+        return self._questions.is_refused("call_log")
 
     async def logged(
         self, periods: Sequence[tuple[datetime, datetime]], *, numbers: AbstractSet[int] | None = None
     ) -> list[Segment] | None:
-        """What the call log has of these times, of all calls or of those with these numbers; None without an answer.
-
-        A PBX that asked to be left alone for a while is not asked before that is over.
-        """
-        if self._busy_until is not None and self._clock() < self._busy_until:
-            return None
+        """What the call log has of these times, of all calls or of those with these numbers; None without an answer."""
 
         async def ask() -> list[Segment]:
             return [
@@ -141,21 +158,41 @@ class Polls:
                 for segment in await read_call_log(self._session, since=since, until=until, numbers=numbers)
             ]
 
-        return await self._attempt("call_log", ask)
+        return await self._questions.ask("call_log", ask)
 
     async def alive(self, numbers: Collection[int]) -> set[int]:
         """Those of the numbers whose calls live; empty where the PBX will not say."""
-        rows = await self._attempt("active_calls", lambda: self._active_calls(numbers))
+        ask = partial(self._active_calls.of, numbers, live=self._tracker.live)
+        rows = await self._questions.ask("active_calls", ask)
         return {row.number for row in rows or ()} & set(numbers)
 
     async def _call_log(self, since: datetime) -> Sequence[Segment]:
         until = self._clock() + _NOT_YET
         return await read_call_log(self._session, since=since - CLOCKS_APART, until=until)
 
+    async def _read_legs(self) -> list[Leg]:
+        """Over the socket where the answer fits into a message, else over HTTP."""
+        shown = await self._feed.read(_SNAPSHOT) if self._feed is not None and self._fits_message else None
+        if shown is not None:
+            self._session.answered(_SNAPSHOT, shown)
+        else:
+            self._fits_message = False  # until the directory is read again
+            shown = await self._session.get_json(_SNAPSHOT)
+            await asyncio.sleep(0)  # thousands of legs take a while: what came meanwhile goes first
+        return read_snapshot(shown, self._tracker.plan, self._tracker.known_leg)
+
     async def _take_snapshot(self) -> None:
-        """Finds what the frames did not tell: a Remove that never came."""
+        """Finds what the frames did not tell: a Remove that never came.
+
+        Where no call is known to live, the PBX's list of calls is a smaller question, and mostly the only one.
+        """
+        if not self._tracker.live:
+            rows = await self._questions.ask_when_due("active_calls", self._active_calls.all)
+            if rows is not None and not rows:
+                return
         asked_at = self._clock()
-        legs = read_snapshot(await self._session.get_json("/callcontrol"), self._tracker.plan)
+        legs = await self._read_legs()
+        await asyncio.sleep(0)
         self._tracker.resync(legs, asked_at=asked_at, at=self._clock())
         self._was_told()
 
@@ -167,17 +204,20 @@ class Polls:
         """Asks until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._ask_about_vacant_calls())
-            tasks.create_task(self._follow_hidden_routing())
-            tasks.create_task(self._repeat(self._settings.idle_interval, "snapshot", self._take_snapshot))
-            tasks.create_task(self._repeat(self._settings.directory_interval, "directory", self._read_again))
+            tasks.create_task(self._follow_unshown_calls())
+            snapshot = partial(self._questions.ask_when_due, "snapshot", self._take_snapshot)
+            directory = partial(self._questions.ask, "directory", self._read_again)
+            tasks.create_task(self._repeat(self._settings.idle_interval, snapshot))
+            tasks.create_task(self._repeat(self._settings.directory_interval, directory))
 
     async def _read_again(self) -> None:
         """The numbering plan, and whether a right that was missing has been given meanwhile."""
-        await self.read_plan()
-        if "call_log" in self._failing:
-            await self._attempt("call_log", lambda: self._call_log(self._clock()))
-        if "active_calls" in self._failing:
-            await self._attempt("active_calls", lambda: self._active_calls(()))
+        await self._read_plan()
+        self._fits_message = True
+        if self._questions.is_failing("call_log"):
+            await self._questions.ask("call_log", lambda: self._call_log(self._clock()))
+        if self._questions.is_failing("active_calls"):
+            await self._questions.ask("active_calls", self._active_calls.all)
 
     async def _ask_about_vacant_calls(self) -> None:
         while True:
@@ -185,7 +225,7 @@ class Polls:
             if due_at is None:
                 await self._vacancy.wait()
                 self._vacancy.clear()
-                await asyncio.sleep(_ASK_PAUSE.total_seconds())
+                await self._gather()
                 continue
             wait = (due_at - self._clock()).total_seconds()
             if wait > 0:
@@ -195,62 +235,54 @@ class Polls:
                         await self._vacancy.wait()
                 except TimeoutError:
                     continue
-                await asyncio.sleep(_ASK_PAUSE.total_seconds())
+                await self._gather()
             await self._ask()
+
+    async def _gather(self) -> None:
+        """Mostly the leg that a call goes to is being read already; then there is nothing to ask."""
+        for _ in range(_ASK_PAUSES):
+            await asyncio.sleep(_ASK_PAUSE.total_seconds())
+            if self._feed is None or not self._feed.is_reading:
+                return
 
     async def _ask(self) -> None:
         asked_at = self._clock()
         numbers = self._tracker.questions(asked_at)
         if not numbers:
             return
-        rows = await self._attempt("active_calls", lambda: self._active_calls(numbers))
+        rows = await self._questions.ask_when_due(
+            "active_calls", partial(self._active_calls.of, numbers, live=self._tracker.live)
+        )
+        if rows and self._tracker.plan.hidden:
+            self._tracker.active_calls(rows, asked_at=asked_at, at=self._clock())
         self._tracker.answer(numbers, rows, asked_at=asked_at, at=self._clock())
         self._changed()
 
-    async def _follow_hidden_routing(self) -> None:
-        while True:
-            await asyncio.sleep(self._settings.active_calls_interval.total_seconds())
-            if not (self._tracker.plan.hides_routing() or self._tracker.lacks_a_number()):
-                continue
-            asked_at = self._clock()
-            rows = await self._attempt("active_calls", lambda: self._active_calls(()))
-            if rows is not None:
-                self._tracker.active_calls(rows, asked_at=asked_at, at=self._clock())
-                self._was_told()
-
-    async def _active_calls(self, numbers: Collection[int]) -> Sequence[ActiveCall]:
-        """Rows of these calls, or of all; more rows than asked for do no harm."""
-        params: dict[str, str] = {}
-        if 0 < len(numbers) <= _FILTERED_NUMBERS:
-            params["$filter"] = " or ".join(f"Id eq {number}" for number in numbers)
-        collection = await self._session.get_json("/xapi/v1/ActiveCalls", params)
-        return read_active_calls(collection, now=self._clock())
-
-    async def _repeat(self, interval: timedelta, name: str, ask: Callable[[], Awaitable[None]]) -> None:
+    async def _follow_unshown_calls(self) -> None:
+        """Asks about the calls that the socket does not show fully, and now and then for such as are not known yet."""
+        interval = self._settings.active_calls_interval
+        rounds = 0
         while True:
             await asyncio.sleep(interval.total_seconds())
-            await self._attempt(name, ask)
+            rounds += 1
+            if self._tracker.plan.hidden and rounds >= _QUIET:
+                rounds = 0
+                await self._look_at(partial(self._active_calls.all, skip=self._tracker.is_told_all))
+            elif numbers := self._tracker.unshown(before=self._clock() + interval):
+                await self._look_at(partial(self._active_calls.of, numbers, live=self._tracker.live))
 
-    async def _attempt(self, name: str, ask: Callable[[], Awaitable[_T]]) -> _T | None:
-        """None when the PBX would not answer; said once, and once more when it does again."""
-        try:
-            answer = await ask()
-        except PbxError as error:
-            if isinstance(error, PbxForbidden | PbxNotFound | PbxAnswer):
-                self._refused.add(name)
-            if isinstance(error, PbxUnreachable) and error.retry_after is not None:
-                self._busy_until = self._clock() + error.retry_after
-            if name not in self._failing:
-                self._failing.add(name)
-                self._report(name, str(error))
-                # One missing right shows in several questions, and that of the directory was a warning already.
-                level = logging.INFO if self._is_denied and isinstance(error, PbxForbidden) else logging.WARNING
-                facts = {"pbx": self._pbx, "question": name, "reason": str(error)}
-                log.log(level, "pbx.question_failed", extra=facts)
-            return None
-        self._refused.discard(name)
-        if name in self._failing:
-            self._failing.discard(name)
-            self._report(name, None)
-            log.info("pbx.question_answered", extra={"pbx": self._pbx, "question": name})
-        return answer
+    async def _look_at(self, ask: Callable[[], Awaitable[Sequence[ActiveCall]]]) -> None:
+        asked_at = self._clock()
+        rows = await self._questions.ask_when_due("active_calls", ask)
+        if rows:
+            self._tracker.active_calls(rows, asked_at=asked_at, at=self._clock())
+            self._was_told()
+
+    async def _repeat(self, interval: timedelta, ask: Callable[[], Awaitable[object]]) -> None:
+        pause = interval
+        while True:
+            spread = random.uniform(_LATEST, 1.0)  # noqa: S311 - spreads questions, no secret
+            await asyncio.sleep(pause.total_seconds() * spread)
+            asked_at = self._clock()
+            await ask()
+            pause = stretched(interval, self._clock() - asked_at)

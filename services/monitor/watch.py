@@ -43,7 +43,9 @@ log = logging.getLogger(__name__)
 _FIRST_PAUSE = timedelta(milliseconds=250)
 _LONGEST_PAUSE = timedelta(seconds=30)
 _KEPT_AT_MOST_EVERY = 0.005  # seconds; frames that come close together are kept by one unit, which costs no more
+_SILENT_KEPT_WITHIN = 0.25  # seconds; what gives no event is kept with the next one, or alone after so long
 _KEPT_AT_LEAST_EVERY = 5.0  # seconds; so old may the kept moment be until which the PBX was followed
+_KEPT_WITHOUT_CALLS_EVERY = 30.0  # seconds; the same while no call lives that could be lost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,10 +96,9 @@ class PbxWatch:
         self._tracker = observers.tracker
         self._witness = observers.witness
         self._turns = Turns()
-        self._stirred = asyncio.Event()
-        self._polls = Polls(
-            pbx, session, self._tracker, settings, clock=clock, changed=self._stirred.set, report=self._report
-        )
+        self._due = asyncio.Event()
+        self._due_later: asyncio.TimerHandle | None = None
+        self._polls = Polls(pbx, session, self._tracker, settings, clock=clock, changed=self._stir, report=self._report)
         self._aftermath: Aftermath | None = None
         if isinstance(ledger, CallLedger):  # a capture tells nobody anything
             self._aftermath = Aftermath(
@@ -141,11 +142,15 @@ class PbxWatch:
         kept_at = 0.0
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_KEPT_AT_LEAST_EVERY):
-                    await self._stirred.wait()
-                await asyncio.sleep(kept_at + _KEPT_AT_MOST_EVERY - loop.time())
+                async with asyncio.timeout(_KEPT_AT_LEAST_EVERY if self._tracker.live else _KEPT_WITHOUT_CALLS_EVERY):
+                    await self._due.wait()
+            if (early := kept_at + _KEPT_AT_MOST_EVERY - loop.time()) > 0:
+                await asyncio.sleep(early)
             kept_at = loop.time()
-            self._stirred.clear()
+            self._due.clear()
+            if self._due_later is not None:
+                self._due_later.cancel()
+                self._due_later = None
             if self._is_followed:
                 self._followed_until = self._clock()
             self._told(await self._ledger.keep(self._tracker, self._followed_until if self._is_followed else None))
@@ -178,18 +183,18 @@ class PbxWatch:
         """One connection; gives the reason of its end."""
         turn = await self._turns.take()
         try:
-            await self._polls.read_plan()
+            await self._polls.know_plan()
             async with await self._session.websocket() as socket, asyncio.TaskGroup() as tasks:
                 feed = Feed(
                     socket,
                     self._session.get_json,
                     plan=lambda: self._tracker.plan,
                     clock=self._clock,
-                    count=lambda kind: self._metrics.frames.labels(self._pbx.name, kind).inc(),
+                    count=self._metrics.frames_of(self._pbx.name),
                     witness=self._witness,
                 )
                 tasks.create_task(feed.run())
-                await self._polls.repair(self._gap())
+                await self._polls.repair(self._gap(), feed)
                 feed.release(self._apply)
                 turn.end()
                 self._found()
@@ -221,7 +226,14 @@ class PbxWatch:
             self._polls.look()
         else:
             self._tracker.leg_seen(update.leg, update.at)
-        self._stirred.set()
+        self._stir()
+
+    def _stir(self) -> None:
+        """Something may have come of what the tracker was told; an event is kept, and published, at once."""
+        if self._tracker.has_said:
+            self._due.set()
+        elif self._due_later is None:
+            self._due_later = asyncio.get_running_loop().call_later(_SILENT_KEPT_WITHIN, self._due.set)
 
     def _unknown(self, what: Unknown, name: str, is_new: bool) -> None:
         self._metrics.unknowns.labels(self._pbx.name, what, name).inc()

@@ -2,7 +2,8 @@
 
 The token is asked for once, however many requests need it, is renewed before it expires, and is shared with other
 processes through a file. A request that the PBX rejects (401) is repeated with a newer token. Everything else that goes
-wrong is a `PbxError` whose sentence says what to do; nothing is retried here.
+wrong is a `PbxError` whose sentence says what to do; nothing is retried here, and nothing is asked before the time that
+the PBX told by `Retry-After`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from yarl import URL
 from switchhook.errors import ConfigError, PbxError
 from switchhook.pbx.answers import not_json, refusal, retry_after, token_rejected, too_long, unreachable
 from switchhook.pbx.download import Download
+from switchhook.pbx.patience import Patience
 from switchhook.pbx.token_file import TokenFile
 from switchhook.pbx.tokens import Tokens
 from switchhook.pbx.websocket import Websocket
@@ -69,6 +71,7 @@ class PbxSession:
         self._demand = demand
         self._clock_ahead = timedelta()
         self._told: Callable[[str, object], None] | None = None
+        self._patience = Patience(access.name)
         self._token_file = TokenFile(token_file, client=f"{access.client_id} {self._base}")
 
     async def __aenter__(self) -> Self:
@@ -87,6 +90,11 @@ class PbxSession:
         """From now on `told` gets the path and the answer of every `get_json`, or the `PbxError` instead of one."""
         self._told = told
 
+    def answered(self, path: str, answer: object) -> None:
+        """The same for an object that was read over the websocket."""
+        if self._told is not None:
+            self._told(path, answer)
+
     async def get_json(self, path: str, params: Mapping[str, str | int] | None = None) -> object:
         """The parsed answer to `GET path`. Raises `PbxError`."""
         if self._told is None:
@@ -100,6 +108,8 @@ class PbxSession:
         return answer
 
     async def _get_json(self, path: str, params: Mapping[str, str | int] | None) -> object:
+        self._patience.check(path, self._now())
+
         async def get(headers: Mapping[str, str]) -> tuple[int, bytes, Mapping[str, str]]:
             async with self._http.get(self._url(path, params), headers=headers) as response:
                 return response.status, await self._body(response), response.headers
@@ -143,6 +153,8 @@ class PbxSession:
     async def download(self, path: str, params: Mapping[str, str | int] | None = None) -> AsyncIterator[Download]:
         """The answer to `GET path` piece by piece: `async for chunk in download`. Raises `PbxError`, then and later."""
 
+        self._patience.check(path, self._now())
+
         async def get(headers: Mapping[str, str]) -> aiohttp.ClientResponse:
             response = await self._http.get(self._url(path, params), headers=headers, timeout=_DOWNLOAD_TIMEOUT)
             if response.status == HTTPStatus.UNAUTHORIZED:
@@ -157,6 +169,8 @@ class PbxSession:
 
     async def websocket(self) -> aiohttp.ClientWebSocketResponse:
         """The open websocket of the call-control interface; the caller closes it. Raises `PbxError`."""
+
+        self._patience.check(_WEBSOCKET, self._now())
 
         async def connect(
             headers: Mapping[str, str],
@@ -198,13 +212,10 @@ class PbxSession:
         return URL(f"{self._base}{quote(path, safe=_PATH_SAFE)}{query}", encoded=True)
 
     def _refusal(self, path: str, status: int, body: bytes, headers: Mapping[str, str]) -> Exception:
-        return refusal(
-            self._access.name,
-            f"GET {path}",
-            status,
-            body=body.decode(errors="replace"),
-            retry_after=retry_after(headers, now=self._now()),
-        )
+        now = self._now()
+        wait = retry_after(headers, now=now)
+        self._patience.asked_for(path, now, wait)
+        return refusal(self._access.name, f"GET {path}", status, body=body.decode(errors="replace"), retry_after=wait)
 
 
 def _tls(access: PbxAccess) -> ssl.SSLContext:

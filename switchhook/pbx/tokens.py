@@ -10,6 +10,7 @@ import aiohttp
 import orjson
 
 from switchhook.pbx.answers import not_json, retry_after, token_refusal, unreachable
+from switchhook.pbx.patience import Patience
 from switchhook.pbx.token import Token, token_from_answer
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Tokens:
         self._http = http
         self._now = now
         self._demand = demand
+        self._patience = Patience(access.name)
         self._token: Token | None = None
         self._single_flight = asyncio.Lock()
 
@@ -66,6 +68,7 @@ class Tokens:
 
     async def _ask(self) -> Token:
         access = self._access
+        self._patience.check(_PATH, self._now())
         form = {
             "client_id": access.client_id,
             "client_secret": access.client_secret.get_secret_value(),
@@ -78,12 +81,15 @@ class Tokens:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise unreachable(access.name, access.url, error) from error
         if status != HTTPStatus.OK:
+            now = self._now()
+            wait = retry_after(headers, now=now)
+            self._patience.asked_for(_PATH, now, wait)
             raise token_refusal(
                 access.name,
                 access.client_id,
                 status,
                 body=body.decode(errors="replace"),
-                retry_after=retry_after(headers, now=self._now()),
+                retry_after=wait,
             )
         token = token_from_answer(self._parsed(body), now=self._now())
         if token is None:

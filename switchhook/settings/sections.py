@@ -117,14 +117,18 @@ class MonitorSettings(Section):
     )
     active_calls_interval: Duration = Field(
         default=timedelta(seconds=1),
-        description="Between looks at the PBX's active calls, where queues or IVRs are hidden from the API client.",
+        description="Between looks at the PBX's active calls while a call is in a queue or IVR that is hidden from the "
+        "API client; where there are such, it is looked for new calls in them half as often.",
     )
     idle_interval: Duration = Field(
         default=timedelta(seconds=15),
-        description="Between snapshots of all legs, which find what the websocket did not tell.",
+        description="Between snapshots of all legs, which find what the websocket did not tell; while no call lives, "
+        "between looks at the PBX's active calls.",
     )
     directory_interval: Duration = Field(
-        default=timedelta(minutes=10), description="Between readings of the PBX's extensions, queues and rules."
+        default=timedelta(minutes=10),
+        description="Between readings of the PBX's extensions, queues and rules, and between questions for which the "
+        "API client lacks a right.",
     )
     proof_interval: Annotated[Duration, AfterValidator(_at_most_an_hour)] = Field(
         default=timedelta(hours=1),

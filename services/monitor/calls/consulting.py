@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING
 from switchhook.events import DnKind, EventType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from datetime import datetime
 
     from services.monitor.calls.legs import Leg
     from services.monitor.calls.live import LiveCall
+    from services.monitor.calls.register import CallRegister
 
 
-def consulted_call(leg: Leg, calls: Iterable[LiveCall]) -> LiveCall | None:
+def consulted_call(leg: Leg, register: CallRegister) -> LiveCall | None:
     """The outside call that one side of an internal leg has waiting: the one it began to talk in last."""
-    sides = {leg.dn, leg.party_dn}
+    sides = (leg.dn, leg.party_dn)
     best: LiveCall | None = None
     best_since: datetime | None = None
-    for call in calls:
+    for call in register.calls_of(sides):
         if leg.number in call.numbers or call.direction is None or call.consults is not None:
             continue
         for talk in call.talks:

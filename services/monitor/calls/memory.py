@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -15,9 +16,13 @@ _TRANSIENT = ("said", "is_over", "reconciled")
 _TIMES = ("arrived_at", "last_at", "vacant_since", "ask_at")
 
 
+_KEPT = tuple(name for name in LiveCall.__slots__ if name not in _TRANSIENT)
+_kept_of = attrgetter(*_KEPT)
+
+
 def dump(call: LiveCall) -> bytes:
     """The call as JSON."""
-    kept = {name: getattr(call, name) for name in call.__slots__ if name not in _TRANSIENT}
+    kept = dict(zip(_KEPT, _kept_of(call), strict=True))
     kept["legs"] = list(call.legs.values())
     return orjson.dumps(kept)
 

@@ -24,6 +24,13 @@ class NumberingPlan:
     trunk_dids: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rule_names: Mapping[str, str] = field(default_factory=dict)
     configured_names: Mapping[str, str] = field(default_factory=dict)
+    hidden: frozenset[str] = field(init=False)
+    """The queues and IVRs whose legs the PBX does not show to this client."""
+
+    def __post_init__(self) -> None:
+        """Finds the hidden ones once: every row of the active calls is asked after them."""
+        routing = {dn for dn, kind in self.kinds.items() if kind in (DnKind.QUEUE, DnKind.IVR)}
+        object.__setattr__(self, "hidden", frozenset(routing - self.visible))
 
     def kind_of(self, dn: str) -> DnKind:
         """The kind of a DN; `UNKNOWN` for one that the plan does not have."""
@@ -40,10 +47,6 @@ class NumberingPlan:
                 return ""
             did = dids[0]
         return _lookup(self.rule_names, did) or _lookup(self.configured_names, did) or did
-
-    def hides_routing(self) -> bool:
-        """True when there are queues or IVRs whose legs the PBX does not show to this client."""
-        return any(kind in (DnKind.QUEUE, DnKind.IVR) and dn not in self.visible for dn, kind in self.kinds.items())
 
 
 def _lookup(names: Mapping[str, str], did: str) -> str:

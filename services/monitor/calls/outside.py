@@ -30,8 +30,9 @@ def learn_from_leg(call: LiveCall, leg: Leg, plan: NumberingPlan) -> None:
         call.did = plan.did_name(leg.did, trunk=leg.party_dn)
 
 
-def learn_from_row(call: LiveCall, row: ActiveCall, plan: NumberingPlan) -> None:
-    """Takes what a row of the active calls shows of the outside party."""
+def learn_from_row(call: LiveCall, row: ActiveCall, plan: NumberingPlan) -> bool:
+    """Takes what a row of the active calls shows of the outside party; True when it was something new."""
+    known = (call.direction, call.outside_number, call.did)
     inbound = plan.kind_of(row.caller_dn) is DnKind.TRUNK
     outbound = plan.kind_of(row.callee_dn) is DnKind.TRUNK
     if call.direction is None and (inbound or outbound):
@@ -41,6 +42,7 @@ def learn_from_row(call: LiveCall, row: ActiveCall, plan: NumberingPlan) -> None
         call.outside_number = "" if number == MAKECALL else number
     if not call.did and inbound and call.direction is Direction.INBOUND:
         call.did = plan.did_name("", trunk=row.caller_dn)
+    return known != (call.direction, call.outside_number, call.did)
 
 
 def _direction(leg: Leg) -> Direction:

@@ -33,9 +33,14 @@ class CallRegister:
         self._touched: dict[int, LiveCall] = {}
         self._consultations: dict[int, LiveCall] = {}
         self._vacant: dict[int, LiveCall] = {}
+        self._by_talker: dict[str, dict[int, LiveCall]] = {}
 
     def __iter__(self) -> Iterator[LiveCall]:
         return iter({id(call): call for call in self._by_number.values()}.values())
+
+    def __len__(self) -> int:
+        """How many numbers live; a call that was joined has several."""
+        return len(self._by_number)
 
     def begin(self, number: int, at: datetime) -> LiveCall:
         """A call that was not known."""
@@ -51,6 +56,8 @@ class CallRegister:
             self._by_number[number] = call
         for key in call.legs:
             self._by_leg[key] = (call, at)
+        for talk in call.talks:
+            self.talks(call, talk.user)
         if call.consults is not None:
             self._consultations[id(call)] = call
         if call.vacant_since is not None:
@@ -97,6 +104,22 @@ class CallRegister:
         """All legs that are known to live."""
         return list(self._by_leg)
 
+    def leg(self, key: LegKey) -> Leg | None:
+        """A leg as it was seen last; None when it is not known to live."""
+        known = self._by_leg.get(key)
+        return known[0].legs.get(key) if known else None
+
+    def talks(self, call: LiveCall, user: str) -> None:
+        """An extension talks in a call."""
+        self._by_talker.setdefault(user, {})[id(call)] = call
+
+    def calls_of(self, users: Iterable[str]) -> list[LiveCall]:
+        """The live calls in which one of these extensions talks, or has talked."""
+        found: dict[int, LiveCall] = {}
+        for user in users:
+            found |= self._by_talker.get(user, {})
+        return list(found.values())
+
     def consults(self, consultation: LiveCall, outside: LiveCall | None) -> None:
         """The call is a consultation of another one, or is none any more."""
         consultation.consults = outside.numbers[0] if outside else None
@@ -132,6 +155,8 @@ class CallRegister:
         self.over(call, at)
         for key in call.legs:
             self._by_leg.pop(key, None)
+        for talk in call.talks:
+            self._talks_no_more(call, talk.user)
         self._consultations.pop(id(call), None)
         self._vacant.pop(id(call), None)
         call.is_over = True
@@ -147,7 +172,18 @@ class CallRegister:
         self._touched[id(call)] = call
         return call
 
+    def touched(self) -> Iterable[LiveCall]:
+        """The calls that `take` would give."""
+        return self._touched.values()
+
     def take(self) -> list[LiveCall]:
         """The calls that changed since the last time."""
         touched, self._touched = self._touched, {}
         return list(touched.values())
+
+    def _talks_no_more(self, call: LiveCall, user: str) -> None:
+        calls = self._by_talker.get(user)
+        if calls is not None:
+            calls.pop(id(call), None)
+            if not calls:
+                del self._by_talker[user]

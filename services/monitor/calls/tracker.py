@@ -16,6 +16,7 @@ from services.monitor.calls.outside import learn_from_leg, learn_from_row
 from services.monitor.calls.register import CallRegister
 from services.monitor.calls.renumbering import renumbered
 from services.monitor.calls.states import Change, change_of, status_after
+from services.monitor.calls.unshown import UnshownCalls, is_unshown
 from services.monitor.calls.vacancies import Vacancies
 from switchhook.events import Direction, DnKind, Event, Origin
 
@@ -51,6 +52,7 @@ class CallTracker:
         self._register = CallRegister(pbx, timezone)
         self._report_internal = report_internal
         self._vacancies = Vacancies(self._register, grace=grace)
+        self._unshown = UnshownCalls()
         self._is_after_gap = False
 
     @property
@@ -73,10 +75,25 @@ class CallTracker:
         """The live calls by their numbers, and those that are over."""
         return self._register
 
+    @property
+    def live(self) -> int:
+        """How many calls live, by their numbers."""
+        return len(self._register)
+
+    @property
+    def has_said(self) -> bool:
+        """True when `take()` has events."""
+        return any(call.said for call in self._register.touched())
+
+    def known_leg(self, key: LegKey) -> Leg | None:
+        """A leg as it was seen last; None when it is not known to live."""
+        return self._register.leg(key)
+
     def restore(self, calls: Iterable[LiveCall], past: Iterable[PastCall], at: datetime) -> None:
         """Takes the calls that were kept when the monitor stopped, and those that were over; a gap follows."""
         for call in calls:
             self._register.restore(call, at)
+            self._unshown.review((call,), self.plan)
         for one in past:
             self._register.past.remember(one)
 
@@ -89,7 +106,9 @@ class CallTracker:
             before = self._move(leg, source, call, at)
         status = before.status if before else None
         change = change_of(status, leg.status)
-        leg = replace(leg, status=status_after(status, leg.status))
+        remembered = status_after(status, leg.status)
+        if remembered is not leg.status:
+            leg = replace(leg, status=remembered)
         self._register.seen(leg, call, at)
         if leg == before:
             return
@@ -151,7 +170,8 @@ class CallTracker:
         for key in self._register.legs():
             if key not in shown and not self._register.is_settled_since(key, asked_at):
                 self.leg_gone(key, gone_at)
-        for leg in sorted(legs, key=lambda one: (one.number, one.kind is DnKind.EXTENSION, one.id)):
+        news = [leg for leg in legs if self._register.leg(leg.key) is not leg]
+        for leg in sorted(news, key=lambda one: (one.number, one.kind is DnKind.EXTENSION, one.id)):
             if not self._register.is_settled_since(leg.key, asked_at):
                 self.leg_seen(leg, min(max(changed_at.get(leg.number, at), gone_at), at))
         self._is_after_gap = False
@@ -173,8 +193,7 @@ class CallTracker:
     def active_calls(self, rows: Sequence[ActiveCall], *, asked_at: datetime, at: datetime) -> None:
         """Applies the PBX's list of active calls: queues and IVRs whose legs it does not show, and untold numbers."""
         for row in rows:
-            kind = self.plan.kind_of(row.callee_dn)
-            is_hidden = kind in (DnKind.QUEUE, DnKind.IVR) and row.callee_dn not in self.plan.visible
+            is_hidden = row.callee_dn in self.plan.hidden
             call = self._register.by_number(row.number)
             if call is None:
                 if not is_hidden or self.plan.kind_of(row.caller_dn) is not DnKind.TRUNK:
@@ -183,14 +202,17 @@ class CallTracker:
                 self._register.vacate(call, at)
             elif call.consults is not None or call.last_at >= asked_at:
                 continue
-            learn_from_row(call, row, self.plan)
-            self._touch(call)
+            if learn_from_row(call, row, self.plan):
+                self._touch(call)
             if is_hidden and call.place != row.callee_dn:
-                routing.enter(call, row.callee_dn, kind, at)
-            elif not is_hidden and row.callee_dn and call.place not in self.plan.visible:
+                self._touch(call)
+                routing.enter(call, row.callee_dn, self.plan.kind_of(row.callee_dn), at)
+            elif not is_hidden and row.callee_dn and call.place in self.plan.hidden:
+                self._touch(call)
                 call.left(call.place, at)
                 call.place = row.callee_dn
-            if call.origin is Origin.MAKECALL:
+            if call.origin is Origin.MAKECALL and not call.is_dialled and call.outside_number:
+                self._touch(call)
                 routing.dialled(call, call.last_rung, at)
 
     def questions(self, at: datetime) -> list[int]:
@@ -201,9 +223,14 @@ class CallTracker:
         """When the next of them is due."""
         return self._vacancies.next_question_at()
 
-    def lacks_a_number(self) -> bool:
-        """True while software's calls live of which the PBX has not shown the number that is called."""
-        return any(call.origin is Origin.MAKECALL and not call.outside_number for call in self._register)
+    def unshown(self, *, before: datetime) -> list[int]:
+        """The numbers of calls that only the list of active calls shows fully, and are not in `questions` before."""
+        return self._unshown.numbers(self.plan, before=before)
+
+    def is_told_all(self, number: int) -> bool:
+        """True for a call of which a row of the active calls can tell nothing new."""
+        call = self._register.by_number(number)
+        return call is not None and bool(call.direction and call.outside_number) and not is_unshown(call, self.plan)
 
     def answer(
         self, numbers: Collection[int], rows: Sequence[ActiveCall] | None, *, asked_at: datetime, at: datetime
@@ -216,6 +243,7 @@ class CallTracker:
     def take(self) -> Changes:
         """Hands out what came of everything since the last call."""
         touched = self._register.take()
+        self._unshown.review(touched, self.plan)
         events: list[Event] = []
         for call in touched:
             events += call.said
@@ -242,7 +270,7 @@ class CallTracker:
         elif change is Change.RANG:
             routing.rang(call, leg, at)
         elif change is Change.ANSWERED:
-            talking.started(call, leg, at)
+            self._start(call, leg, at)
         elif change is Change.APPEARED:
             self._apply_appeared(call, leg, at)
 
@@ -258,7 +286,7 @@ class CallTracker:
             return
         routing.dialled(call, leg.dn, at)
         if change in (Change.ANSWERED, Change.APPEARED):
-            talking.started(call, leg, at)
+            self._start(call, leg, at)
 
     def _apply_appeared(self, call: LiveCall, leg: Leg, at: datetime) -> None:
         """An extension is connected of which no ringing was seen."""
@@ -269,7 +297,11 @@ class CallTracker:
         is_third = talking.is_third(call, leg)
         if not is_third:
             routing.rang(call, leg, at)
-        talking.started(call, leg, at, as_third=is_third)
+        self._start(call, leg, at, as_third=is_third)
+
+    def _start(self, call: LiveCall, leg: Leg, at: datetime, *, as_third: bool = False) -> None:
+        talking.started(call, leg, at, as_third=as_third)
+        self._register.talks(call, leg.dn)
 
     def _consultation_changed(self, call: LiveCall, leg: Leg, change: Change, at: datetime) -> None:
         outside = self._register.by_number(call.consults)

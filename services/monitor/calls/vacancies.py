@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _FIRST_ASK_AGAIN = timedelta(milliseconds=100)
 _LAST_ASK_AGAIN = timedelta(seconds=1)
+_DUE_SOON = timedelta(milliseconds=500)
+_ALONG = 50
+"""Numbers up to which calls that are due soon are asked about along with those that are due: it is one request."""
 
 
 class Vacancies:
@@ -33,11 +36,9 @@ class Vacancies:
 
     def questions(self, at: datetime) -> list[int]:
         """The numbers to ask about now: of the calls that are due, and of consultations that may have replaced them."""
-        due: dict[int, None] = {}
-        for call in self._register.vacant():
-            if call.ask_at is not None and call.ask_at <= at:
-                for one in (call, *self._register.consultations_of(call)):
-                    due.update(dict.fromkeys(one.numbers))
+        due = self._numbers(at, limit=None)
+        if due and len(due) < _ALONG:
+            due |= self._numbers(at + _DUE_SOON, limit=_ALONG - len(due))
         return list(due)
 
     def next_question_at(self) -> datetime | None:
@@ -70,6 +71,16 @@ class Vacancies:
             if is_first_answer:
                 self._register.touch(call)  # that it outlived its last leg must outlive a restart
             call.ask_at = at + min(max(at - since, _FIRST_ASK_AGAIN), _LAST_ASK_AGAIN)
+
+    def _numbers(self, until: datetime, *, limit: int | None) -> dict[int, None]:
+        found: dict[int, None] = {}
+        for call in self._register.vacant():
+            if limit is not None and len(found) >= limit:
+                break
+            if call.ask_at is not None and call.ask_at <= until:
+                for one in (call, *self._register.consultations_of(call)):
+                    found.update(dict.fromkeys(one.numbers))
+        return found
 
     def _lives(self, call: LiveCall, alive: dict[int, ActiveCall], plan: NumberingPlan) -> bool:
         """A call lives when one of its numbers does, or when the outside party is in a consultation of it now."""

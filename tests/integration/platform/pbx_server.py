@@ -31,6 +31,8 @@ class PbxServer:
         self.token_life: tuple[int, int] | None = None  # `nbf` and `exp` of a JWT; None: an opaque token
         self.expires_in: object = 3600
         self.token_status = 200
+        self.websocket_status = 101
+        self.handshakes = 0
         self.keeps_tokens = True
         self.paths: list[str] = []
         self._serial = itertools.count(1)
@@ -102,6 +104,9 @@ class PbxServer:
     async def _websocket(self, request: web.Request) -> web.StreamResponse:
         if not self._is_authorised(request):
             return web.Response(status=401)
+        self.handshakes += 1
+        if self.websocket_status != 101:
+            return web.Response(status=self.websocket_status, headers={"Retry-After": "9"})
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         await socket.send_json({"sequence": 1})

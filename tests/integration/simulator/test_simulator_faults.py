@@ -161,6 +161,13 @@ async def test_error_500_strikes_by_its_fraction() -> None:
         assert 10 < statuses.count(500) < 50
 
 
+async def test_a_busy_pbx_says_when_to_come_back() -> None:
+    async with Simulator(SimulatorOptions()) as pbx, connected(pbx) as client:
+        pbx.fault("busy", seconds=7)
+        answer = await client.get("/callcontrol/117")
+        assert (answer.status, answer.headers["Retry-After"]) == (429, "7")
+
+
 async def test_drop_socket_closes_and_refuses_new_ones_for_a_while() -> None:
     async with Simulator(SimulatorOptions()) as pbx, connected(pbx) as client, client.socket():
         pbx.fault("drop-socket", seconds=0.3)

@@ -29,9 +29,15 @@ COLLECTIONS = {
     "ServicePrincipals": "Pbx.ServicePrincipal",
 }
 SINGLE = {"SystemStatus": "Pbx.SystemStatus", "LastCdrAndChatMessageTimestamp": "Pbx.LastCdrAndChatMessageTimestamp"}
-DISTORTING = sorted(set(Fault) - ONE_SHOT - {Fault.UNKNOWN_WORDS, Fault.SLOW, Fault.ERROR_500})
+DISTORTING = sorted(set(Fault) - ONE_SHOT - {Fault.UNKNOWN_WORDS, Fault.SLOW, Fault.BUSY, Fault.ERROR_500})
 """Faults that change what is shown; `unknown-words` is there to break the description."""
-REFUSING = {Fault.NO_XAPI: 403, Fault.ERROR_500: 500, Fault.NO_CALL_LOG: 403, Fault.NO_RECORDINGS_RIGHT: 403}
+REFUSING = {
+    Fault.NO_XAPI: 403,
+    Fault.ERROR_500: 500,
+    Fault.BUSY: 429,
+    Fault.NO_CALL_LOG: 403,
+    Fault.NO_RECORDINGS_RIGHT: 403,
+}
 WRONG = {Column.NUMBER: "'x'", Column.TEXT: "5", Column.FLAG: "5", Column.TIME: "'x'", Column.OBJECT: "'x'"}
 TYPES = {"integer": Column.NUMBER, "number": Column.NUMBER, "boolean": Column.FLAG, "array": Column.OBJECT}
 FORMATS = {"date-time": Column.TIME, "duration": Column.DURATION}
@@ -228,7 +234,8 @@ async def test_an_error_has_its_status_and_the_vendors_form(method: str, path: s
 async def test_refusals_of_rights_and_faults_of_the_server_have_the_vendors_form(fault: Fault, status: int) -> None:
     async with Simulator(SimulatorOptions()) as pbx, connected(pbx) as client:
         pbx.fault(fault, fraction=1.0)
-        path = {Fault.NO_RECORDINGS_RIGHT: "Recordings", Fault.NO_XAPI: "Peers", Fault.ERROR_500: "Trunks"}
+        path = {Fault.NO_RECORDINGS_RIGHT: "Recordings", Fault.NO_XAPI: "Peers"}
+        path |= dict.fromkeys((Fault.ERROR_500, Fault.BUSY), "Trunks")
         await refused(client, path.get(fault, WHOLE_LOG.removeprefix("/xapi/v1/")), status)
         wrong: Any = await client.ask("GET", "/xapi/v1/Peers", token="none")
-        assert wrong.status in (401, 500)
+        assert wrong.status in (401, 429, 500)

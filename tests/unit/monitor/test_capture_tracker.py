@@ -6,7 +6,8 @@ from services.monitor.calls.tracker import CallTracker
 from services.monitor.capture_tracker import CapturingTracker
 
 TOLD = {"leg_seen", "leg_gone", "resync", "replay", "active_calls", "answer"}
-ASKED = {"calls", "register", "blank", "questions", "next_question_at", "lacks_a_number", "take"}
+ASKED = {"calls", "live", "register", "blank", "known_leg", "questions", "next_question_at", "unshown", "is_told_all"}
+ASKED |= {"has_said", "take"}
 AT_THE_START = {"restore"}
 """A capture begins with nothing kept."""
 

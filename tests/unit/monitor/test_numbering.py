@@ -39,6 +39,6 @@ def test_a_dn_outside_the_plan_is_of_unknown_kind() -> None:
     assert PLAN.kind_of("999") is DnKind.UNKNOWN
 
 
-def test_a_queue_that_the_client_does_not_see_hides_routing() -> None:
-    assert PLAN.hides_routing()
-    assert not NumberingPlan(kinds={"820": DnKind.QUEUE}, visible=frozenset({"820"})).hides_routing()
+def test_a_queue_that_the_client_does_not_see_is_hidden() -> None:
+    kinds = {"820": DnKind.QUEUE, "800": DnKind.IVR, "202": DnKind.EXTENSION}
+    assert NumberingPlan(kinds=kinds, visible=frozenset({"800"})).hidden == {"820"}

@@ -1,0 +1,36 @@
+"""What a PBX asked for by `Retry-After`: until then it is not asked again, whoever would like to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from switchhook.errors import PbxUnreachable
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+
+class Patience:
+    """By interface: a limit of the configuration API does not silence call control."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._until: dict[str, datetime] = {}
+
+    def check(self, path: str, now: datetime) -> None:
+        """Raises `PbxUnreachable`, with the rest of the wait, while a request would come too early."""
+        until = self._until.get(_interface(path))
+        if until is not None and now < until:
+            moment = f"{until:%H:%M:%S}"
+            raise PbxUnreachable(
+                f"pbx {self._name}: /{_interface(path)}: the PBX asked for a pause until {moment} UTC", until - now
+            )
+
+    def asked_for(self, path: str, now: datetime, wait: timedelta | None) -> None:
+        """The answer to a request had this `Retry-After`, if any."""
+        if wait is not None:
+            self._until[_interface(path)] = now + wait
+
+
+def _interface(path: str) -> str:
+    return path.strip("/").partition("/")[0]
