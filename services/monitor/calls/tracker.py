@@ -52,6 +52,7 @@ class CallTracker:
         self._report_internal = report_internal
         self._vacancies = Vacancies(self._register, grace=grace)
         self._is_after_gap = False
+        self._found_rows: dict[int, ActiveCall] | None = None  # while a gap's end shows what is older than that moment
 
     @property
     def calls(self) -> list[LiveCall]:
@@ -94,6 +95,7 @@ class CallTracker:
         if leg == before:
             return
         call.legs[leg.key] = leg
+        routing.goes_on(call, call.vacant_since or at)
         self._register.occupy(call)
         self._touch(call)
         if call.consults is not None:
@@ -114,7 +116,7 @@ class CallTracker:
         self._touch(call)
         if not self._is_reported(call):
             if not call.legs:
-                self._register.forget(call, at)
+                self._forget(call, at)
             return
         match change_of(leg.status, None):
             case Change.STOPPED if leg.kind is DnKind.EXTENSION:
@@ -145,6 +147,7 @@ class CallTracker:
         gone_at = lost_at or at
         changed_at = {row.number: row.changed_at for row in rows if row.changed_at is not None}
         if self._is_after_gap:
+            self._found_rows = {row.number: row for row in rows}
             for call in renumbered(self._register, legs, rows, self.plan):
                 self._end(call, gone_at)
         shown = {leg.key for leg in legs}
@@ -154,7 +157,7 @@ class CallTracker:
         for leg in sorted(legs, key=lambda one: (one.number, one.kind is DnKind.EXTENSION, one.id)):
             if not self._register.is_settled_since(leg.key, asked_at):
                 self.leg_seen(leg, min(max(changed_at.get(leg.number, at), gone_at), at))
-        self._is_after_gap = False
+        self._is_after_gap, self._found_rows = False, None
 
     def replay(self, segments: Sequence[Segment], *, since: datetime, shown: Collection[LegKey]) -> None:
         """Tells what the call log has of the time since `since` that nobody watched; a snapshot must follow.
@@ -184,6 +187,7 @@ class CallTracker:
             elif call.consults is not None or call.last_at >= asked_at:
                 continue
             learn_from_row(call, row, self.plan)
+            routing.goes_on(call, call.vacant_since or at)
             self._touch(call)
             if is_hidden and call.place != row.callee_dn:
                 routing.enter(call, row.callee_dn, kind, at)
@@ -267,7 +271,7 @@ class CallTracker:
             self._apply_dialling(call, leg, Change.APPEARED, at)
             return
         is_third = talking.is_third(call, leg)
-        if not is_third:
+        if not is_third and leg.dn not in call.consulted:
             routing.rang(call, leg, at)
         talking.started(call, leg, at, as_third=is_third)
 
@@ -311,16 +315,29 @@ class CallTracker:
             if self._is_reported(source):
                 self._register.vacate(source, at)
             else:
-                self._register.forget(source, at)
+                self._forget(source, at)
         return None if before is None or before.is_talking_extension else before
 
     def _begin(self, leg: Leg, at: datetime) -> LiveCall:
         call = self._register.begin(leg.number, at)
+        if self._found_rows is not None:
+            call.is_found_late = True
+            if (row := self._found_rows.get(leg.number)) is not None:
+                learn_from_row(call, row, self.plan)
         if not leg.shows_outside and leg.kind is DnKind.EXTENSION:
-            outside = consulting.consulted_call(leg, self._register)
+            outside = consulting.consulted_call(leg, self._register, at)
             if outside is not None:
                 self._register.consults(call, outside)
+                consulting.begun(outside, leg)
         return call
+
+    def _forget(self, call: LiveCall, at: datetime) -> None:
+        """A call that is not reported is over."""
+        self._register.forget(call, at)
+        outside = self._register.by_number(call.consults)
+        if outside is not None:
+            consulting.over(outside, call)
+            self._touch(outside)
 
     def _end(self, call: LiveCall, at: datetime) -> None:
         self._register.forget(call, at)

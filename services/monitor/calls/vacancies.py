@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from services.monitor.calls.routing import goes_on
 from switchhook.events import DnKind
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ class Vacancies:
                 continue
             is_first_answer = call.ask_at == since
             if alive is None:
-                is_over, over_at = at >= since + self._grace, since
+                # One that was found without legs after a gap lost the last of them perhaps a moment ago.
+                is_over, over_at = at >= since + self._grace and not is_first_answer, since
             else:
                 is_over, over_at = not self._lives(call, alive, plan), since if is_first_answer else at
             if is_over:
@@ -69,6 +71,9 @@ class Vacancies:
                 continue
             if is_first_answer:
                 self._register.touch(call)  # that it outlived its last leg must outlive a restart
+            elif alive is not None:
+                goes_on(call, since)
+                self._register.touch(call)
             call.ask_at = at + min(max(at - since, _FIRST_ASK_AGAIN), _LAST_ASK_AGAIN)
 
     def _lives(self, call: LiveCall, alive: dict[int, ActiveCall], plan: NumberingPlan) -> bool:
