@@ -190,6 +190,8 @@ def _live_legs(segments: Sequence[Segment], call: LiveCall) -> dict[tuple[int, s
 
 
 def _life(leg: Leg, segment: Segment, *, is_new: bool) -> Iterator[MissedFrame]:
+    if leg.status is LegStatus.RINGING and segment.answered_at == segment.started_at:
+        leg = replace(leg, status=LegStatus.CONNECTED)  # it was joined, or picked the call up
     if is_new:
         yield MissedFrame(segment.started_at, leg.key, leg)
     if segment.answered_at is not None and leg.status is not LegStatus.CONNECTED:

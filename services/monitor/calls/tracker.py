@@ -148,6 +148,7 @@ class CallTracker:
         changed_at = {row.number: row.changed_at for row in rows if row.changed_at is not None}
         if self._is_after_gap:
             self._found_rows = {row.number: row for row in rows}
+            self._vacancies.watched_again(at)
             for call in renumbered(self._register, legs, rows, self.plan):
                 self._end(call, gone_at)
         shown = {leg.key for leg in legs}

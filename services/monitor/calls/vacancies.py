@@ -31,6 +31,11 @@ class Vacancies:
     def __init__(self, register: CallRegister, *, grace: timedelta) -> None:
         self._register = register
         self._grace = grace
+        self._watched_since: datetime | None = None
+
+    def watched_again(self, at: datetime) -> None:
+        """A gap is over: in it nobody could have seen a new leg, so the grace of every vacant call begins now."""
+        self._watched_since = at
 
     def questions(self, at: datetime) -> list[int]:
         """The numbers to ask about now: of the calls that are due, and of consultations that may have replaced them."""
@@ -62,8 +67,8 @@ class Vacancies:
                 continue
             is_first_answer = call.ask_at == since
             if alive is None:
-                # One that was found without legs after a gap lost the last of them perhaps a moment ago.
-                is_over, over_at = at >= since + self._grace and not is_first_answer, since
+                waited = at - max(since, self._watched_since or since)
+                is_over, over_at = waited >= self._grace and not is_first_answer, since
             else:
                 is_over, over_at = not self._lives(call, alive, plan), since if is_first_answer else at
             if is_over:
