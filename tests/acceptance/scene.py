@@ -197,7 +197,9 @@ allow_private = ["127.0.0.0/8"]
 """
 
 
-async def perform(realities: Sequence[Reality], folder: Path, *, quiet: float, environ: Mapping[str, str]) -> Performed:
+async def perform(
+    realities: Sequence[Reality], folder: Path, *, quiet: float, environ: Mapping[str, str], database: str = "sqlite:"
+) -> Performed:
     """Plays all at the same time under one product; `quiet` seconds after the last webhook nothing more may come.
 
     `environ` configures the product further.
@@ -206,7 +208,9 @@ async def perform(realities: Sequence[Reality], folder: Path, *, quiet: float, e
         receiver = await stack.enter_async_context(WebhookReceiver())
         scenes = [Scene(one, await stack.enter_async_context(_simulator(one)), receiver) for one in realities]
         tables = "".join(scene.tables for scene in scenes)
-        product = await stack.enter_async_context(Product(folder, tables, split=False, environ=environ))
+        product = await stack.enter_async_context(
+            Product(folder, tables, split=False, database=database, environ=environ)
+        )
         async with asyncio.TaskGroup() as group:
             for scene in scenes:
                 scene.product = product

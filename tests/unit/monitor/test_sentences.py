@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tests.unit.monitor.life.scripts import Script
 
 MOST_CALLS = 6
-SHORT, LONG = 150, int(os.environ.get("SOAK_LIVES", "5000"))
+SHORT, LONG = 300, int(os.environ.get("SOAK_LIVES", "5000"))
 USUAL = settings(
     stateful_step_count=50,
     database=None,
