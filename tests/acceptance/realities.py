@@ -225,6 +225,11 @@ REALITIES = [
         script=scripts.restarted_and_called_in_the_gap,
         wanted=[direct("202"), direct("117")],
     ),
+    Reality(
+        name="restarted_and_called_again_in_the_gap",
+        script=scripts.restarted_and_called_again_in_the_gap,
+        wanted=[direct("202"), direct("202")],
+    ),
     Reality(name="restarted_and_called_inside", script=scripts.restarted_and_called_inside, wanted=[direct("202"), ()]),
     Reality(
         name="restarted_in_a_consultation",
@@ -278,6 +283,7 @@ LINES = {
     "a PBX that restarts, so that its numbers start again": (
         *("restarted_between_calls", "restarted_while_ringing", "restarted_then_another_caller"),
         *("restarted_and_called_in_the_gap", "restarted_and_called_inside", "restarted_in_a_consultation"),
+        "restarted_and_called_again_in_the_gap",
     ),
     "two calls of one caller at once": ("one_caller_twice",),
     "one extension in two calls": ("one_extension_twice",),

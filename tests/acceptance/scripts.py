@@ -270,6 +270,19 @@ async def restarted_and_called_in_the_gap(scene: Scene) -> None:
     scene.hang_up(second)
 
 
+async def restarted_and_called_again_in_the_gap(scene: Scene) -> None:
+    """The same caller reaches the same extension again before the restart was noticed: number and leg are the same."""
+    first = scene.play("incoming-direct", talk=ENDLESS)
+    await scene.told("started 202 NotDef 1")
+    await asyncio.sleep(4.0)
+    scene.pbx.fault("restart", seconds=3.0)
+    second = scene.play("incoming-direct", talk=ENDLESS)
+    assert first.callid == second.callid
+    await scene.told("ended 202 Ok 1")
+    await scene.told_all(5)
+    scene.hang_up(second)
+
+
 async def restarted_and_called_inside(scene: Scene) -> None:
     """Two extensions get the number of the call that was cut off: nothing is said of them."""
     first = scene.play("incoming-direct", talk=ENDLESS)
