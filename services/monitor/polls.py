@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from services.monitor.calls.history import Segment
     from services.monitor.calls.legs import ActiveCall
     from services.monitor.calls.tracker import CallTracker
+    from switchhook.events import CallId
     from switchhook.pbx.session import PbxSession
     from switchhook.runtime.clock import Clock
     from switchhook.settings import MonitorSettings, PbxSettings
@@ -84,6 +85,7 @@ class Polls:
         self._refused: set[str] = set()
         self._busy_until: datetime | None = None
         self._is_denied = False
+        self._unlisted: set[CallId] = set()
 
     def look(self) -> None:
         """A call may have lost its last leg: see whether there is something to ask."""
@@ -217,6 +219,13 @@ class Polls:
             if rows is not None:
                 self._tracker.active_calls(rows, asked_at=asked_at, at=self._clock())
                 self._was_told()
+                await self._look_for_unlisted(self._tracker.unlisted(rows, asked_at=asked_at))
+
+    async def _look_for_unlisted(self, calls: set[CallId]) -> None:
+        """A snapshot at once, if there are new ones; to a client with few rights the PBX may never list some calls."""
+        if calls - self._unlisted:
+            await self._attempt("snapshot", self._take_snapshot)
+        self._unlisted = calls
 
     async def _active_calls(self, numbers: Collection[int]) -> Sequence[ActiveCall]:
         """Rows of these calls, or of all; more rows than asked for do no harm."""

@@ -107,6 +107,13 @@ REALITIES = [
         slack=IDLE_SECONDS + 2,
     ),
     Reality(
+        name="lost_remove_listed",  # the list of active calls, which is followed anyway, tells that the call is over
+        script=scripts.playing("incoming-direct", talk=8.5),
+        wanted=[direct("202")],
+        faults=("lost-remove", "hidden-routing"),
+        slack=2.4,
+    ),
+    Reality(
         name="lost_remove_missed", script=scripts.playing("incoming-missed"), wanted=[MISSED], faults=("lost-remove",)
     ),
     Reality(
@@ -258,7 +265,12 @@ REALITIES = [
 LINES = {
     "Upserts that come twice": ("duplicate_upserts_in_every_order", "duplicate_upserts"),
     "an Upsert whose object is gone when it is read": ("gone_when_read_in_every_order", "gone_when_read"),
-    "a Remove that never comes": ("lost_remove_in_every_order", "lost_remove", "lost_remove_missed"),
+    "a Remove that never comes": (
+        "lost_remove_in_every_order",
+        "lost_remove",
+        "lost_remove_missed",
+        "lost_remove_listed",
+    ),
     "a Remove before the Upsert of a transfer's target, and after it": (
         *("undisturbed_in_every_order", "remove_before_target", "remove_before_target_unreferred"),
     ),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 OUTAGE = 6.0  # seconds; longer than the calls that begin and end in it
 ENDLESS = 600.0  # seconds of talk: until the script hangs up
 OTHER, THIRD = "0603111222", "0777333444"  # callers besides the usual one
-SHORT_TRANSFER: dict[str, Any] = {"talk": 3.0, "transferred_talk": 2.0}
+SHORT_TRANSFER: dict[str, Any] = {"talk": 3.5, "transferred_talk": 2.5}  # whole seconds are told
 
 
 Disturb = Callable[["Scene"], Awaitable[None]]
@@ -296,7 +296,7 @@ async def restarted_and_called_inside(scene: Scene) -> None:
 
 async def restarted_in_a_consultation(scene: Scene) -> None:
     """Other callers get the number of the call that was cut off, and that of its consultation."""
-    scene.play("incoming-attended-transfer", talk=15.0)  # the colleague is called after 6 s
+    scene.play("incoming-attended-transfer", talk=40.0)  # the colleague is called after 16 s, and joined after 40
     await scene.told("started 117 NotDef 1")
     await scene.told("ringing 204 ext 1")
     scene.pbx.fault("restart", seconds=3.0)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from services.monitor.calls.live import LiveCall
     from services.monitor.calls.numbering import NumberingPlan
     from services.monitor.calls.past import PastCall
+    from switchhook.events import CallId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +198,17 @@ class CallTracker:
                 call.place = row.callee_dn
             if call.origin is Origin.MAKECALL:
                 routing.dialled(call, call.last_rung, at)
+
+    def unlisted(self, rows: Sequence[ActiveCall], *, asked_at: datetime) -> set[CallId]:
+        """Calls with legs that the PBX's whole list of active calls lacks: the Remove of their legs may be lost."""
+        alive = {row.number for row in rows}
+        return {
+            call.id
+            for call in self._register
+            if call.legs
+            and alive.isdisjoint(call.numbers)
+            and not any(self._register.is_settled_since(key, asked_at) for key in call.legs)
+        }
 
     def questions(self, at: datetime) -> list[int]:
         """The numbers of calls without legs about which the PBX is to be asked now; empty when there are none."""
