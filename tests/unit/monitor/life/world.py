@@ -57,7 +57,7 @@ class World:
         self.frames: list[Frame] = []
         self.roots: dict[int, int] = {}
         directory = Directory(extensions=0, client_id="switchhook")
-        self._visible = directory.default_monitored()
+        self._visible = tuple(sorted(directory.default_monitored()))
         self.exchange = Exchange(directory, self, now=self._epoch, first_call_number=1)
         self._log = CallLog()
         self.exchange.on_segment_end.append(self._log.append)
