@@ -6,7 +6,7 @@ from services.monitor.calls.tracker import CallTracker
 from services.monitor.capture_tracker import CapturingTracker
 
 TOLD = {"leg_seen", "leg_gone", "resync", "replay", "active_calls", "answer"}
-ASKED = {"calls", "register", "blank", "questions", "next_question_at", "lacks_a_number", "take"}
+ASKED = {"calls", "register", "blank", "questions", "next_question_at", "lacks_a_number", "take", "unlisted"}
 AT_THE_START = {"restore"}
 """A capture begins with nothing kept."""
 
