@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from services.monitor.calls import memory
-from services.monitor.calls.history import CallKey, PastCall
+from services.monitor.calls.history import CallKey
+from services.monitor.calls.past import PastCall
 from services.monitor.calls.tracker import CallTracker
 
 if TYPE_CHECKING:
