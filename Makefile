@@ -16,8 +16,8 @@ run: install  ## with your switchhook.toml, else the demonstration; Ctrl-C stops
 test: lint  ## everything: style, types, then all tests (among them import contracts and generated files)
 	$(BIN)/pytest -n 2 --dist loadscope
 
-soak: $(VENV)/.installed-dev  ## dispatchers are killed at least SOAK_KILLS times (200), and nothing may be lost
-	$(BIN)/pytest -s -m soak tests/soak
+soak: $(VENV)/.installed-dev  ## dispatchers are killed SOAK_KILLS times (200), the monitor SOAK_MONITOR_KILLS (100), SOAK_LIVES (5000) of calls disturbed
+	$(BIN)/pytest -s -m soak tests/soak tests/unit/monitor
 
 check: lint  ## what needs no running services: style, types, import contracts, generated files
 	$(BIN)/pytest -q tests/repository

@@ -185,6 +185,7 @@ def read_active_calls(
             callee_dn=_first_word(row.get("Callee")),
             callee_number=_in_brackets(row.get("Callee")),
             changed_at=_by_our_clock(row.get("LastChangeStatus"), row.get("ServerNow"), now),
+            established_at=_by_our_clock(row.get("EstablishedAt"), row.get("ServerNow"), now),
         )
         for row in rows(collection)
         if _is_number(row.get("Id")) and not skip(row["Id"])

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from services.monitor.calls.legs import ActiveCall, Leg
     from services.monitor.calls.tracker import CallTracker
     from services.monitor.feed import Feed
+    from switchhook.events import CallId
     from switchhook.pbx.session import PbxSession
     from switchhook.runtime.clock import Clock
     from switchhook.settings import MonitorSettings, PbxSettings
@@ -95,6 +96,7 @@ class Polls:
         self._feed: Feed | None = None
         self._fits_message = True
         self._plan_read_at: datetime | None = None
+        self._unlisted: set[CallId] = set()
 
     def look(self) -> None:
         """A call may have lost its last leg: see whether there is something to ask."""
@@ -267,7 +269,7 @@ class Polls:
             rounds += 1
             if self._tracker.plan.hidden and rounds >= _QUIET:
                 rounds = 0
-                await self._look_at(partial(self._active_calls.all, skip=self._tracker.is_told_all))
+                await self._look_at_all()
             elif numbers := self._tracker.unshown(before=self._clock() + interval):
                 await self._look_at(partial(self._active_calls.of, numbers, live=self._tracker.live))
 
@@ -277,6 +279,25 @@ class Polls:
         if rows:
             self._tracker.active_calls(rows, asked_at=asked_at, at=self._clock())
             self._was_told()
+
+    async def _look_at_all(self) -> None:
+        asked_at = self._clock()
+        listed: set[int] = set()
+
+        def is_old_news(number: int) -> bool:
+            listed.add(number)
+            return self._tracker.is_told_all(number)
+
+        rows = await self._questions.ask_when_due("active_calls", partial(self._active_calls.all, skip=is_old_news))
+        if rows is None:
+            return
+        self._tracker.active_calls(rows, asked_at=asked_at, at=self._clock())
+        self._was_told()
+        # A snapshot at once, if there are new ones; to a client with few rights the PBX may never list some calls.
+        unlisted = self._tracker.unlisted(listed, asked_at=asked_at)
+        if unlisted - self._unlisted:
+            await self._questions.ask_when_due("snapshot", self._take_snapshot)
+        self._unlisted = unlisted
 
     async def _repeat(self, interval: timedelta, ask: Callable[[], Awaitable[object]]) -> None:
         pause = interval

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from simulator import Simulator, SimulatorOptions
 from tests.acceptance.product import Product
+from tests.acceptance.realities import ANSWERED, BLIND, MISSED, OUTGOING, direct
 from tests.acceptance.scene import Reality, Scene
-from tests.acceptance.test_realities import ANSWERED, BLIND, MISSED, OUTGOING, direct
 from tests.deadline import eventually
 from tests.receiver import WebhookReceiver
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tests.receiver import Webhook
 
 _PATIENCE = 45.0  # seconds until a fact must be there
+_APART = 0.15  # seconds between the beginnings of two scenes: a hundred calls at once would be a burst
 _TOLD = 60.0  # seconds from the end of all calls to the last webhook
 
 
@@ -197,7 +198,9 @@ allow_private = ["127.0.0.0/8"]
 """
 
 
-async def perform(realities: Sequence[Reality], folder: Path, *, quiet: float, environ: Mapping[str, str]) -> Performed:
+async def perform(
+    realities: Sequence[Reality], folder: Path, *, quiet: float, environ: Mapping[str, str], database: str = "sqlite:"
+) -> Performed:
     """Plays all at the same time under one product; `quiet` seconds after the last webhook nothing more may come.
 
     `environ` configures the product further.
@@ -206,11 +209,13 @@ async def perform(realities: Sequence[Reality], folder: Path, *, quiet: float, e
         receiver = await stack.enter_async_context(WebhookReceiver())
         scenes = [Scene(one, await stack.enter_async_context(_simulator(one)), receiver) for one in realities]
         tables = "".join(scene.tables for scene in scenes)
-        product = await stack.enter_async_context(Product(folder, tables, split=False, environ=environ))
+        product = await stack.enter_async_context(
+            Product(folder, tables, split=False, database=database, environ=environ)
+        )
         async with asyncio.TaskGroup() as group:
-            for scene in scenes:
+            for place, scene in enumerate(scenes):
                 scene.product = product
-                group.create_task(_act(scene))
+                group.create_task(_act(scene, after=place * _APART))
         with suppress(AssertionError):  # each scene tells what it lacks
             await eventually(lambda: all(scene.is_complete() for scene in scenes), _TOLD)
         await asyncio.sleep(quiet)
@@ -218,10 +223,11 @@ async def perform(realities: Sequence[Reality], folder: Path, *, quiet: float, e
     return Performed(scenes={scene.reality.name: scene for scene in scenes}, log=log, metrics=metrics)
 
 
-async def _act(scene: Scene) -> None:
+async def _act(scene: Scene, *, after: float) -> None:
     """Plays it to its end; what goes wrong is kept, so that the others are played too."""
     try:
         await scene.followed()
+        await asyncio.sleep(after)
         await scene.reality.script(scene)
     except AssertionError as error:
         scene.stopped = str(error)

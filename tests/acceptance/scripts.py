@@ -3,19 +3,75 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests.deadline import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Sequence
 
     from tests.acceptance.scene import Scene
 
 OUTAGE = 6.0  # seconds; longer than the calls that begin and end in it
 ENDLESS = 600.0  # seconds of talk: until the script hangs up
 OTHER, THIRD = "0603111222", "0777333444"  # callers besides the usual one
-SHORT_TRANSFER: dict[str, Any] = {"talk": 3.0, "transferred_talk": 2.0}
+SHORT_TRANSFER: dict[str, Any] = {"talk": 3.5, "transferred_talk": 2.5}  # whole seconds are told
+
+
+Disturb = Callable[["Scene"], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderedTransfer:
+    """A blind or attended transfer whose frames come in one known order."""
+
+    family: str
+    order: str
+    extension: str
+    colleague: str
+
+
+def ordered_transfers(transfers: Sequence[OrderedTransfer], disturb: Disturb) -> Callable[[Scene], Awaitable[None]]:
+    """Transfers at the same time, and what disturbs them."""
+
+    async def script(scene: Scene) -> None:
+        plays = [
+            scene.play(
+                f"incoming-{one.family}-transfer",
+                variant=f"{one.family}:{one.order}",
+                extension=one.extension,
+                colleague=one.colleague,
+                **SHORT_TRANSFER,
+            )
+            for one in transfers
+        ]
+        await disturb(scene)
+        for play in plays:
+            await play
+
+    return script
+
+
+async def nothing(_: Scene) -> None:
+    """Nothing disturbs."""
+
+
+async def lose_socket_in_mid_call(scene: Scene) -> None:
+    """The socket is lost while some transfers are under way and others are about to be."""
+    await scene.told("ringing 111 ext 1")  # by the extension that consults first
+    await lose_socket(scene, seconds=1.5)
+    await scene.followed()
+
+
+async def expire_token_in_mid_call(scene: Scene) -> None:
+    """The token dies three times while calls are transferred."""
+    for told in ("started 100 NotDef 1", "ringing 111 ext 1", "ringing 101 ext 1"):
+        await scene.told(told)
+        scene.pbx.fault("expire-token")
+        await eventually(lambda: not scene.is_followed(), message="the socket stays open")
+        await scene.followed()
 
 
 def playing(scenario: str, variant: str = "", **cast: Any) -> Callable[[Scene], Awaitable[None]]:
@@ -214,6 +270,19 @@ async def restarted_and_called_in_the_gap(scene: Scene) -> None:
     scene.hang_up(second)
 
 
+async def restarted_and_called_again_in_the_gap(scene: Scene) -> None:
+    """The same caller reaches the same extension again before the restart was noticed: number and leg are the same."""
+    first = scene.play("incoming-direct", talk=ENDLESS)
+    await scene.told("started 202 NotDef 1")
+    await asyncio.sleep(4.0)
+    scene.pbx.fault("restart", seconds=3.0)
+    second = scene.play("incoming-direct", talk=ENDLESS)
+    assert first.callid == second.callid
+    await scene.told("ended 202 Ok 1")
+    await scene.told_all(5)
+    scene.hang_up(second)
+
+
 async def restarted_and_called_inside(scene: Scene) -> None:
     """Two extensions get the number of the call that was cut off: nothing is said of them."""
     first = scene.play("incoming-direct", talk=ENDLESS)
@@ -227,7 +296,7 @@ async def restarted_and_called_inside(scene: Scene) -> None:
 
 async def restarted_in_a_consultation(scene: Scene) -> None:
     """Other callers get the number of the call that was cut off, and that of its consultation."""
-    scene.play("incoming-attended-transfer", talk=15.0)  # the colleague is called after 6 s
+    scene.play("incoming-attended-transfer", talk=40.0)  # the colleague is called after 16 s, and joined after 40
     await scene.told("started 117 NotDef 1")
     await scene.told("ringing 204 ext 1")
     scene.pbx.fault("restart", seconds=3.0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from services.monitor.calls.legs import LegStatus
 from switchhook.events import DnKind, EventType
 
 if TYPE_CHECKING:
@@ -19,18 +20,48 @@ if TYPE_CHECKING:
     from services.monitor.calls.register import CallRegister
 
 
-def consulted_call(leg: Leg, register: CallRegister) -> LiveCall | None:
-    """The outside call that one side of an internal leg has waiting: the one it began to talk in last."""
-    sides = (leg.dn, leg.party_dn)
-    best: LiveCall | None = None
-    best_since: datetime | None = None
-    for call in register.calls_of(sides):
-        if leg.number in call.numbers or call.direction is None or call.consults is not None:
-            continue
-        for talk in call.talks:
-            if talk.user in sides and talk.left_at is None and (best_since is None or talk.started_at > best_since):
-                best, best_since = call, talk.started_at
-    return best
+def consulted_call(leg: Leg, register: CallRegister, at: datetime) -> LiveCall | None:
+    """The outside call that one side of an internal leg of that time has waiting: the one it began to talk in last.
+
+    The side that dials consults, as far as that can be seen; a colleague may have a caller as well.
+    """
+    caller, colleague = (leg.party_dn, leg.dn) if leg.status is LegStatus.RINGING else (leg.dn, leg.party_dn)
+    sides = [{caller}, {colleague}] if leg.status is not LegStatus.CONNECTED else [{caller, colleague}]
+    waiting = [
+        (talk, call)
+        for call in register.calls_of((caller, colleague))
+        if leg.number not in call.numbers and call.direction is not None and call.consults is None
+        for talk in call.talks
+        if talk.left_at is None and talk.started_at <= at
+    ]
+    for side in sides:
+        own = [(talk.started_at, place) for place, (talk, _) in enumerate(waiting) if talk.user in side]
+        if own:
+            return waiting[max(own)[1]][1]
+    return None
+
+
+def begun(outside: LiveCall, leg: Leg) -> None:
+    """A consultation begins: what came of an earlier one with the same colleague is of no matter any more."""
+    for dn in (leg.dn, leg.party_dn):
+        outside.consulted.pop(dn, None)
+
+
+def over(outside: LiveCall, consultation: LiveCall) -> None:
+    """A consultation is over, and its extension still has the caller: a colleague who did not answer is out of it.
+
+    One who answered may yet be joined: the PBX may take the consultation's legs away first.
+    """
+    if outside.open_talk(consultation.dialler) is not None:
+        outside.consulted = {dn: answered for dn, answered in outside.consulted.items() if answered}
+
+
+def rings_anew(outside: LiveCall, dn: str) -> bool:
+    """True unless the phone of a colleague rings on who was called in a consultation; after an answer it is news."""
+    answered = outside.consulted.get(dn)
+    if answered:
+        del outside.consulted[dn]
+    return answered is not False
 
 
 def colleague_rang(outside: LiveCall, leg: Leg, at: datetime) -> None:

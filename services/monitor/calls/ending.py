@@ -19,7 +19,7 @@ def over(call: LiveCall, at: datetime) -> None:
         call.is_dialled = True
         call.say(EventType.DIALING, at, user=call.last_rung)
     for talk in call.talks:
-        talk.left_at = talk.left_at or at
+        talk.leave(at)
     untold = [talk for talk in call.talks if not talk.is_told]
     for talk in untold[:-1]:
         talk.is_told = True

@@ -15,7 +15,7 @@ from services.monitor.calls.legs import Leg, LegKey, LegStatus
 from switchhook.events import DnKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from services.monitor.calls.live import LiveCall
     from services.monitor.calls.numbering import NumberingPlan
@@ -105,12 +105,16 @@ def missed_frames(
     frames: list[MissedFrame] = []
     for key, own in by_key.items():
         call = register.by_number(key.number)
-        if call is not None and key.is_same(key.number, call.arrived_at):
-            shift = call.arrived_at - key.arrived_at
-            frames += [replace(frame, at=frame.at + shift) for frame in _unseen(own, call, plan)]
+        is_first = call is not None and key.number == call.numbers[0]
+        if call is not None and _is_of(key, call):
+            ahead = _log_ahead(call, key, own)
+            missed = [one.earlier(ahead) for one in own if one.ended_at - ahead >= since]
+            # A number that a join gave it was that of a consultation, which was told as far as it is to be told.
+            frames += _unseen([one for one in missed if is_first or _is_outside(one, plan)], call, plan)
             continue
-        is_over = register.past.knows(key) or register.past.knows(own[0].main)
-        if not is_over and is_shown(own, plan) and any(one.ended_at >= since for one in own):
+        ended_at = max(one.ended_at for one in own)
+        is_over = register.past.knows(key, ended_at) or register.past.knows(own[0].main, ended_at)
+        if not is_over and is_shown(own, plan) and ended_at >= since:
             frames += _unseen(own, None, plan)
     return sorted(frames, key=lambda frame: (frame.at, frame.leg is None))
 
@@ -124,12 +128,44 @@ def is_shown(segments: Iterable[Segment], plan: NumberingPlan) -> bool:
     )
 
 
+def _is_of(key: CallKey, call: LiveCall) -> bool:
+    """True when the key is that of a live call, or of one that was joined to it.
+
+    Of a call that was found late only the latest moment of its arrival is known, of a joined one only the earliest.
+    """
+    if key.number != call.numbers[0]:
+        return key.arrived_at >= call.arrived_at - CLOCKS_APART
+    return key.is_same(key.number, call.arrived_at) or (call.is_found_late and key.arrived_at <= call.arrived_at)
+
+
+def _log_ahead(call: LiveCall, key: CallKey, segments: Iterable[Segment]) -> timedelta:
+    """How far the log's clock is ahead of the one by which the call was seen: whatever was seen late makes it less."""
+    if call.is_found_late:
+        return timedelta()
+    joined_at = {one.dn: one.joined_at for one in reversed(call.participants)}
+    starts = sorted(segments, key=lambda one: one.started_at, reverse=True)
+    apart = {dn: one.started_at - joined_at[dn] for one in starts for dn in _dns(one) if dn in joined_at}
+    if key.number == call.numbers[0]:
+        apart[""] = key.arrived_at - call.arrived_at
+    return max((ahead for ahead in apart.values() if abs(ahead) <= CLOCKS_APART), default=timedelta())
+
+
+def _is_outside(segment: Segment, plan: NumberingPlan) -> bool:
+    return DnKind.TRUNK in map(plan.kind_of, _dns(segment))
+
+
+def _dns(segment: Segment) -> tuple[str, str]:
+    return segment.source_dn, segment.destination_dn
+
+
 def _unseen(segments: Iterable[Segment], call: LiveCall | None, plan: NumberingPlan) -> list[MissedFrame]:
-    """What `call` has not seen of its segments, in the log's own time; None: it has seen nothing."""
+    """What `call` has not seen of its segments; None: it has seen nothing."""
     frames: list[MissedFrame] = []
-    for place, segment in enumerate(sorted(segments, key=lambda one: one.started_at)):
+    ordered = sorted(segments, key=lambda one: one.started_at)
+    live = _live_legs(ordered, call) if call is not None else {}
+    for place, segment in enumerate(ordered):
         for side, leg in enumerate(_legs(segment, plan)):
-            seen = _seen_leg(call, leg.dn) if call is not None else None
+            seen = live.get((place, leg.dn))
             if seen is None and call is not None and _was_seen(call, leg.dn, segment):
                 continue
             unseen_id = -(1000 * segment.key.number + 2 * place + side + 1)
@@ -137,7 +173,25 @@ def _unseen(segments: Iterable[Segment], call: LiveCall | None, plan: NumberingP
     return frames
 
 
+def _live_legs(segments: Sequence[Segment], call: LiveCall) -> dict[tuple[int, str], Leg]:
+    """The legs that were live when the watch was lost, by the place and the DN of the segment that tells their end.
+
+    It is the last one that had begun when the leg was seen: the same extension may ring again and again.
+    """
+    joined_at = {one.dn: one.joined_at for one in call.participants}
+    found: dict[tuple[int, str], Leg] = {}
+    for leg in call.legs.values():
+        at = joined_at.get(leg.dn, call.last_at)
+        own = [(place, one) for place, one in enumerate(segments) if leg.dn in _dns(one)]
+        places = [place for place, one in own if one.started_at - _SAME_MOMENT <= at < one.ended_at]
+        if places:
+            found[places[-1], leg.dn] = leg
+    return found
+
+
 def _life(leg: Leg, segment: Segment, *, is_new: bool) -> Iterator[MissedFrame]:
+    if leg.status is LegStatus.RINGING and segment.answered_at == segment.started_at:
+        leg = replace(leg, status=LegStatus.CONNECTED)  # it was joined, or picked the call up
     if is_new:
         yield MissedFrame(segment.started_at, leg.key, leg)
     if segment.answered_at is not None and leg.status is not LegStatus.CONNECTED:
@@ -171,14 +225,12 @@ def _leg(segment: Segment, dn: str, kind: DnKind, status: LegStatus, plan: Numbe
     )
 
 
-def _seen_leg(call: LiveCall, dn: str) -> Leg | None:
-    """The DN's leg that was live when the watch was lost."""
-    return next((leg for leg in call.legs.values() if leg.dn == dn), None)
-
-
 def _was_seen(call: LiveCall, dn: str, segment: Segment) -> bool:
-    """True when the DN took part at that time; both times count from the arrival, so that clocks need not agree."""
-    offset = segment.started_at - segment.key.arrived_at
+    """True when the DN took part at that time, or the call was found when that part of it was over."""
+    if call.is_found_late and segment.ended_at <= call.arrived_at:
+        return True
+    until = segment.ended_at if call.is_found_late else segment.started_at
     return any(
-        one.dn == dn and abs(one.joined_at - call.arrived_at - offset) <= _SAME_MOMENT for one in call.participants
+        one.dn == dn and segment.started_at - _SAME_MOMENT <= one.joined_at <= until + _SAME_MOMENT
+        for one in call.participants
     )

@@ -78,7 +78,8 @@ class Leg:
 class ActiveCall:
     """A row of the PBX's list of active calls: the first words of its caller and callee, and the number in brackets.
 
-    `changed_at` is when its status last changed, by our clock; None where the PBX does not tell.
+    `changed_at` is when its status last changed, `established_at` since when somebody talks, by our clock; None where
+    the PBX does not tell.
     """
 
     number: int
@@ -87,3 +88,4 @@ class ActiveCall:
     callee_dn: str
     callee_number: str
     changed_at: datetime | None = None
+    established_at: datetime | None = None

@@ -40,14 +40,19 @@ class Talk:
     left_at: datetime | None = None
     is_told: bool = False
 
+    def leave(self, at: datetime) -> None:
+        """Its extension is gone, if it was not before; what is looked up later may say that it was before the start."""
+        self.left_at = self.left_at or max(at, self.started_at)
+
 
 @dataclass(slots=True, kw_only=True)
 class LiveCall:
     """`direction` is None until a leg shows the outside party; `place` is the IVR or queue it was last reported at.
 
     `consults` is the number of the outside call that an extension left waiting to make this one; `consulted` are the
-    colleagues who were called so from this call, and whether they answered. `vacant_since` is when the last leg went;
-    `ask_at` when the PBX is to be asked whether the call still lives.
+    colleagues who were called so from this call, and whether they answered. `stopped` is the extension that stopped
+    ringing as long as the call may be over with that. `vacant_since` is when the last leg went; `ask_at` when the PBX
+    is to be asked whether the call still lives. `is_found_late`: it was there when a gap ended, and had arrived before.
     """
 
     id: CallId
@@ -68,11 +73,13 @@ class LiveCall:
     queue: str = ""
     ivr: str = ""
     last_rung: str = ""
+    stopped: str = ""
     consults: int | None = None
     consulted: dict[str, bool] = field(default_factory=dict)
     sequence: int = 0
     vacant_since: datetime | None = None
     ask_at: datetime | None = None
+    is_found_late: bool = False
     is_vacated_in_gap: bool = False
     is_over: bool = False
     reconciled: bool = False

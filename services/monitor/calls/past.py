@@ -26,6 +26,17 @@ class PastCall:
     key: CallKey
     ended_at: datetime
 
+    def is_same(self, key: CallKey, ended_at: datetime | None) -> bool:
+        """True for the log's call that arrived at the same time, or was under way then and ended at `ended_at`.
+
+        One that was found under way after a gap had arrived before it was seen.
+        """
+        if key.is_same(self.key.number, self.key.arrived_at):
+            return True
+        return (
+            key.number == self.key.number and ended_at is not None and key.arrived_at <= self.key.arrived_at <= ended_at
+        )
+
 
 class PastCalls:
     """Remembers at most `capacity` calls, in the order in which they were over."""
@@ -50,9 +61,9 @@ class PastCalls:
         while self._calls and self._calls[0].ended_at < ended_before:
             self._drop_oldest()
 
-    def knows(self, key: CallKey) -> bool:
-        """True when this call is known to be over."""
-        return any(key.is_same(key.number, one.key.arrived_at) for one in self._by_number.get(key.number, ()))
+    def knows(self, key: CallKey, ended_at: datetime | None = None) -> bool:
+        """True when this call, which by the log ended at `ended_at`, is known to be over."""
+        return any(one.is_same(key, ended_at) for one in self._by_number.get(key.number, ()))
 
     def living(self, number: int, *, since: datetime, until: datetime) -> list[PastCall]:
         """The calls of that number which lived in this time, as far as two clocks agree about it.

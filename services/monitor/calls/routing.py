@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from services.monitor.calls.consulting import rings_anew
 from services.monitor.calls.talking import hand_on
 from switchhook.events import DnKind, EventType, Transfer
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 def enter(call: LiveCall, dn: str, kind: DnKind, at: datetime) -> None:
     """Routing reached a DN that is no extension."""
-    call.place = dn
     call.joined(dn, kind, at)
     match kind:
         case DnKind.QUEUE:
@@ -29,6 +29,7 @@ def enter(call: LiveCall, dn: str, kind: DnKind, at: datetime) -> None:
             call.ivr = dn
         case _:
             return
+    call.place = dn
     call.say(EventType.RINGING, at, user=dn, user_kind=kind)
     hand_on(call, at, Transfer.BLIND)
 
@@ -37,19 +38,27 @@ def rang(call: LiveCall, leg: Leg, at: datetime) -> None:
     """An extension's phone started to ring, or was found ringing."""
     call.last_rung = leg.dn
     call.joined(leg.dn, leg.kind, at)
-    if leg.dn in call.consulted or _rings_elsewhere(call, leg):
+    if not rings_anew(call, leg.dn) or _rings_elsewhere(call, leg):
         return
     call.say(EventType.RINGING, at, user=leg.dn)
     hand_on(call, at, Transfer.BLIND)
 
 
 def stopped(call: LiveCall, leg: Leg, at: datetime) -> None:
-    """An extension's phone stopped ringing without having been answered."""
+    """An extension's phone stopped ringing without having been answered: news if the call goes on without it."""
     if _rings_elsewhere(call, leg):
         return
     call.left(leg.dn, at)
+    call.stopped = leg.dn
     if call.legs:
-        call.say(EventType.RINGING_STOPPED, at, user=leg.dn)
+        goes_on(call, at)
+
+
+def goes_on(call: LiveCall, at: datetime) -> None:
+    """The call lives: what stopped ringing at `at`, when perhaps it was over, is told."""
+    if call.stopped:
+        user, call.stopped = call.stopped, ""
+        call.say(EventType.RINGING_STOPPED, at, user=user)
 
 
 def dialled(call: LiveCall, user: str, at: datetime) -> None:

@@ -52,7 +52,7 @@ def left(call: LiveCall, leg: Leg, at: datetime) -> None:
     talk = call.open_talk(leg.dn)
     if talk is None:
         return
-    talk.left_at = max(at, talk.started_at)
+    talk.leave(at)
     if _is_carried_on(call, talk):
         hand_on(call, at, Transfer.BLIND)
 
@@ -74,7 +74,7 @@ def _received(call: LiveCall, leg: Leg) -> Transfer:
 def _finish_all(call: LiveCall, at: datetime, transfer: Transfer, *, besides: str) -> None:
     for talk in call.talks:
         if talk.user != besides and not talk.is_told:
-            talk.left_at = talk.left_at or at
+            talk.leave(at)
             _tell(call, talk, at, transfer)
 
 

@@ -22,12 +22,14 @@ from switchhook.events import Direction, DnKind, Event, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Set as AbstractSet
     from datetime import datetime, timedelta, tzinfo
 
     from services.monitor.calls.legs import ActiveCall, Leg, LegKey
     from services.monitor.calls.live import LiveCall
     from services.monitor.calls.numbering import NumberingPlan
     from services.monitor.calls.past import PastCall
+    from switchhook.events import CallId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,7 @@ class CallTracker:
         self._vacancies = Vacancies(self._register, grace=grace)
         self._unshown = UnshownCalls()
         self._is_after_gap = False
+        self._found_rows: dict[int, ActiveCall] | None = None  # while a gap's end shows what is older than that moment
 
     @property
     def calls(self) -> list[LiveCall]:
@@ -113,6 +116,7 @@ class CallTracker:
         if leg == before:
             return
         call.legs[leg.key] = leg
+        routing.goes_on(call, call.vacant_since or at)
         self._register.occupy(call)
         self._touch(call)
         if call.consults is not None:
@@ -133,7 +137,7 @@ class CallTracker:
         self._touch(call)
         if not self._is_reported(call):
             if not call.legs:
-                self._register.forget(call, at)
+                self._forget(call, at)
             return
         match change_of(leg.status, None):
             case Change.STOPPED if leg.kind is DnKind.EXTENSION:
@@ -164,6 +168,8 @@ class CallTracker:
         gone_at = lost_at or at
         changed_at = {row.number: row.changed_at for row in rows if row.changed_at is not None}
         if self._is_after_gap:
+            self._found_rows = {row.number: row for row in rows}
+            self._vacancies.watched_again(at)
             for call in renumbered(self._register, legs, rows, self.plan):
                 self._end(call, gone_at)
         shown = {leg.key for leg in legs}
@@ -174,7 +180,7 @@ class CallTracker:
         for leg in sorted(news, key=lambda one: (one.number, one.kind is DnKind.EXTENSION, one.id)):
             if not self._register.is_settled_since(leg.key, asked_at):
                 self.leg_seen(leg, min(max(changed_at.get(leg.number, at), gone_at), at))
-        self._is_after_gap = False
+        self._is_after_gap, self._found_rows = False, None
 
     def replay(self, segments: Sequence[Segment], *, since: datetime, shown: Collection[LegKey]) -> None:
         """Tells what the call log has of the time since `since` that nobody watched; a snapshot must follow.
@@ -202,7 +208,8 @@ class CallTracker:
                 self._register.vacate(call, at)
             elif call.consults is not None or call.last_at >= asked_at:
                 continue
-            if learn_from_row(call, row, self.plan):
+            if learn_from_row(call, row, self.plan) or call.stopped:
+                routing.goes_on(call, call.vacant_since or at)
                 self._touch(call)
             if is_hidden and call.place != row.callee_dn:
                 self._touch(call)
@@ -214,6 +221,16 @@ class CallTracker:
             if call.origin is Origin.MAKECALL and not call.is_dialled and call.outside_number:
                 self._touch(call)
                 routing.dialled(call, call.last_rung, at)
+
+    def unlisted(self, alive: AbstractSet[int], *, asked_at: datetime) -> set[CallId]:
+        """Calls with legs whose numbers the PBX's whole list of active calls lacks: a Remove may be lost."""
+        return {
+            call.id
+            for call in self._register
+            if call.legs
+            and alive.isdisjoint(call.numbers)
+            and not any(self._register.is_settled_since(key, asked_at) for key in call.legs)
+        }
 
     def questions(self, at: datetime) -> list[int]:
         """The numbers of calls without legs about which the PBX is to be asked now; empty when there are none."""
@@ -230,7 +247,9 @@ class CallTracker:
     def is_told_all(self, number: int) -> bool:
         """True for a call of which a row of the active calls can tell nothing new."""
         call = self._register.by_number(number)
-        return call is not None and bool(call.direction and call.outside_number) and not is_unshown(call, self.plan)
+        if call is None or call.stopped or not (call.direction and call.outside_number):
+            return False
+        return not is_unshown(call, self.plan)
 
     def answer(
         self, numbers: Collection[int], rows: Sequence[ActiveCall] | None, *, asked_at: datetime, at: datetime
@@ -295,7 +314,7 @@ class CallTracker:
             self._apply_dialling(call, leg, Change.APPEARED, at)
             return
         is_third = talking.is_third(call, leg)
-        if not is_third:
+        if not is_third and leg.dn not in call.consulted:
             routing.rang(call, leg, at)
         self._start(call, leg, at, as_third=is_third)
 
@@ -343,16 +362,29 @@ class CallTracker:
             if self._is_reported(source):
                 self._register.vacate(source, at)
             else:
-                self._register.forget(source, at)
+                self._forget(source, at)
         return None if before is None or before.is_talking_extension else before
 
     def _begin(self, leg: Leg, at: datetime) -> LiveCall:
         call = self._register.begin(leg.number, at)
+        if self._found_rows is not None:
+            call.is_found_late = True
+            if (row := self._found_rows.get(leg.number)) is not None:
+                learn_from_row(call, row, self.plan)
         if not leg.shows_outside and leg.kind is DnKind.EXTENSION:
-            outside = consulting.consulted_call(leg, self._register)
+            outside = consulting.consulted_call(leg, self._register, at)
             if outside is not None:
                 self._register.consults(call, outside)
+                consulting.begun(outside, leg)
         return call
+
+    def _forget(self, call: LiveCall, at: datetime) -> None:
+        """A call that is not reported is over."""
+        self._register.forget(call, at)
+        outside = self._register.by_number(call.consults)
+        if outside is not None:
+            consulting.over(outside, call)
+            self._touch(outside)
 
     def _end(self, call: LiveCall, at: datetime) -> None:
         self._register.forget(call, at)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from services.monitor.calls.routing import goes_on
 from switchhook.events import DnKind
 
 if TYPE_CHECKING:
@@ -33,6 +34,11 @@ class Vacancies:
     def __init__(self, register: CallRegister, *, grace: timedelta) -> None:
         self._register = register
         self._grace = grace
+        self._watched_since: datetime | None = None
+
+    def watched_again(self, at: datetime) -> None:
+        """A gap is over: in it nobody could have seen a new leg, so the grace of every vacant call begins now."""
+        self._watched_since = at
 
     def questions(self, at: datetime) -> list[int]:
         """The numbers to ask about now: of the calls that are due, and of consultations that may have replaced them."""
@@ -62,7 +68,8 @@ class Vacancies:
                 continue
             is_first_answer = call.ask_at == since
             if alive is None:
-                is_over, over_at = at >= since + self._grace, since
+                waited = at - max(since, self._watched_since or since)
+                is_over, over_at = waited >= self._grace and not is_first_answer, since
             else:
                 is_over, over_at = not self._lives(call, alive, plan), since if is_first_answer else at
             if is_over:
@@ -70,6 +77,9 @@ class Vacancies:
                 continue
             if is_first_answer:
                 self._register.touch(call)  # that it outlived its last leg must outlive a restart
+            elif alive is not None:
+                goes_on(call, since)
+                self._register.touch(call)
             call.ask_at = at + min(max(at - since, _FIRST_ASK_AGAIN), _LAST_ASK_AGAIN)
 
     def _numbers(self, until: datetime, *, limit: int | None) -> dict[int, None]:

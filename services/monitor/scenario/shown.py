@@ -103,6 +103,7 @@ def row_of(words: Words, start: datetime, *, number: str = "") -> ActiveCall:
         callee_dn=facts.get("callee", ""),
         callee_number=facts.get("callee_number", ""),
         changed_at=moment(facts["changed"], start) if "changed" in facts else None,
+        established_at=moment(facts["established"], start) if "established" in facts else None,
     )
 
 
@@ -113,6 +114,8 @@ def row_words(row: ActiveCall, start: datetime, *, more: Mapping[str, str]) -> s
         facts["callee_number"] = row.callee_number
     if row.changed_at is not None:
         facts["changed"] = seconds(row.changed_at, start)
+    if row.established_at is not None:
+        facts["established"] = seconds(row.established_at, start)
     return " ".join((f"row {row.number}", *(fact(name, value) for name, value in (facts | dict(more)).items())))
 
 

@@ -7,7 +7,7 @@ from services.monitor.capture_tracker import CapturingTracker
 
 TOLD = {"leg_seen", "leg_gone", "resync", "replay", "active_calls", "answer"}
 ASKED = {"calls", "live", "register", "blank", "known_leg", "questions", "next_question_at", "unshown", "is_told_all"}
-ASKED |= {"has_said", "take"}
+ASKED |= {"has_said", "take", "unlisted"}
 AT_THE_START = {"restore"}
 """A capture begins with nothing kept."""
 

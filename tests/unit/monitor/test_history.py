@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from services.monitor.call_log import read_segment
+from services.monitor.calls import memory
 from services.monitor.calls.history import CallKey, Segment, decode_history_id
+from services.monitor.calls.legs import ActiveCall, Leg, LegStatus
+from services.monitor.calls.past import PastCall
+from switchhook.events import DnKind
 from tests.unit.monitor.table import NUMBER, START, apply, describe, new_tracker
 
 if TYPE_CHECKING:
@@ -173,3 +178,103 @@ def test_the_ids_of_recordings_are_read_as_far_as_they_are_ids(told: dict[str, o
 @pytest.mark.parametrize("row", [{}, {"CallHistoryId": "x"}, {"CallHistoryId": "00000000-01dc-27fa-d1eb-64b00000002e"}])
 def test_a_row_without_call_or_time_is_left_out(row: dict[str, object]) -> None:
     assert read_segment(row) is None
+
+
+def test_a_call_that_was_found_late_is_not_told_again_after_its_end() -> None:
+    """What was seen of it began long after the arrival that the log tells."""
+    tracker = new_tracker()
+    for line in ("30.0 snapshot lost=1.0 routed=1 117/1=Connected@10", "40.0 remove 117/1", "40.0 asked alive="):
+        apply(tracker, line)
+    assert len(_told(tracker)) == 3
+    log = [_segment("800", 2, 3, answered=2, arrived=2), _segment("117", 3, 40, answered=8, arrived=2)]
+    again = new_tracker()
+    again.restore((), [PastCall(CallKey(_at(30), 10), _at(40))], START)
+    for one in (tracker, again):
+        one.replay(log, since=_at(15), shown=())
+        assert _told(one) == []
+
+
+def test_of_a_call_that_was_found_late_nothing_is_told_that_was_over_by_then() -> None:
+    tracker = new_tracker()
+    apply(tracker, "30.0 snapshot lost=1.0 routed=1 117/1=Connected@10")
+    _told(tracker)
+    log = [_segment("800", 2, 3, answered=2, arrived=2), _segment("117", 3, 45, answered=8, arrived=2)]
+    tracker.replay(log, since=SINCE, shown=())
+    _hang_up(tracker, 60)
+    assert _told(tracker) == ["45.0 ended 117 link=1 answered 15.0s reconciled"]
+
+
+def test_an_extension_that_rings_again_is_not_ended_by_its_first_ringing() -> None:
+    tracker = new_tracker()
+    for line in (
+        "0.0 upsert 117/1 Ringing call=10",
+        "5.0 upsert 204/2 Ringing call=10",
+        "5.0 remove 117/1",
+        "9.0 upsert 117/3 Ringing call=10",
+        "9.0 remove 204/2",
+    ):
+        apply(tracker, line)
+    _told(tracker)
+    log = [_segment("117", 0, 5), _segment("204", 5, 9), _segment("117", 9, 20, answered=12)]
+    tracker.replay(log, since=SINCE, shown=())
+    _hang_up(tracker, 60)
+    assert _told(tracker) == ["12.0 started 117 link=1 reconciled", "20.0 ended 117 link=1 answered 8.0s reconciled"]
+
+
+def test_a_ring_group_in_the_log_does_not_take_the_call_out_of_its_queue() -> None:
+    tracker = new_tracker()
+    apply(tracker, "5.0 upsert 820/2 Connected call=10")
+    _told(tracker)
+    tracker.replay([_segment("840", 2, 5, arrived=2)], since=SINCE, shown=(("820", 2),))
+    apply(tracker, "8.0 upsert 117/3 Ringing call=10 behalf=820")
+    assert _told(tracker) == ["8.0 ringing 117 link=0"]
+
+
+def test_a_consultation_that_was_joined_is_not_told_as_a_part_of_its_call() -> None:
+    """After a restart its number is found with the call that it was joined to."""
+    tracker = new_tracker()
+    for line in (
+        "0.0 upsert 117/1 Ringing call=10",
+        "1.0 upsert 117/1 Connected call=10",
+        "3.0 upsert 117/2 Dialing call=11 party=204",
+        "3.0 upsert 204/3 Ringing call=11 party=117",
+        "4.0 upsert 204/3 Connected call=11 party=117",
+        "6.0 remove 117/1",
+        "6.0 remove 117/2",
+        "6.0 upsert 204/3 Connected call=10",
+    ):
+        apply(tracker, line)
+    kept = [memory.dump(call) for call in tracker.take().changed]
+    again = new_tracker()
+    again.restore((memory.load(one) for one in kept), (), START)
+    inside = replace(_segment("204", 3, 6, answered=4, number=11, arrived=3), source_dn="117", source_number="117")
+    again.replay([inside], since=SINCE, shown=(("204", 3),))
+    assert _told(again) == []
+
+
+def test_a_talk_never_ends_before_it_began() -> None:
+    """It was found when it had begun long before, and the log tells of an earlier moment."""
+    tracker = new_tracker()
+    apply(tracker, "30.0 snapshot lost=1.0 routed=1 117/1=Connected@10")
+    tracker.replay([_segment("204", 2, 29, answered=8, arrived=2)], since=SINCE, shown=(("117", 1),))
+    tracker.replay([_segment("117", 2, 20, answered=8, arrived=2)], since=SINCE, shown=())
+    _hang_up(tracker, 60)
+    assert all(event.talk_time is None or event.talk_time >= timedelta() for event in tracker.take().events)
+
+
+def test_the_list_of_active_calls_tells_who_called_whom_when_a_leg_does_not() -> None:
+    """The colleague's leg of a transfer that nobody saw is connected to a caller from nowhere."""
+    tracker = new_tracker()
+    leg = Leg(
+        dn="204",
+        id=3,
+        kind=DnKind.EXTENSION,
+        status=LegStatus.CONNECTED,
+        number=10,
+        party_dn="10007",
+        party_kind=DnKind.TRUNK,
+        party_number=NUMBER,
+    )
+    row = ActiveCall(number=10, caller_dn="10007", caller_number=NUMBER, callee_dn="204", callee_number="")
+    tracker.resync([leg], asked_at=_at(9), at=_at(9), lost_at=_at(5), rows=[row])
+    assert _told(tracker) == ["9.0 ringing 204 link=0 reconciled", "9.0 started 204 link=1 reconciled"]

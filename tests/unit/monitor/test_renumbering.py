@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from itertools import groupby
 
-from tests.unit.monitor.table import apply, describe, new_tracker
+from services.monitor.calls.legs import ActiveCall, Leg, LegStatus
+from switchhook.events import DnKind
+from tests.unit.monitor.table import NUMBER, START, apply, describe, new_tracker
 
 
 def test_the_number_of_a_consultation_becomes_that_of_another_caller() -> None:
@@ -36,3 +40,27 @@ def test_the_number_of_a_consultation_becomes_that_of_another_caller() -> None:
             "15.0 ended 118 link=1 answered 6.0s",
         ],
     ]
+
+
+def test_the_same_caller_reaches_the_same_extension_again() -> None:
+    """Number, leg and caller are those of the call that was cut off; only since when somebody talks is not."""
+    leg = Leg(
+        dn="117",
+        id=1,
+        kind=DnKind.EXTENSION,
+        status=LegStatus.CONNECTED,
+        number=10,
+        party_dn="10007",
+        party_kind=DnKind.TRUNK,
+        party_number=NUMBER,
+        originated_by="ROUTER",
+    )
+    row = ActiveCall(number=10, caller_dn="10007", caller_number=NUMBER, callee_dn="117", callee_number="117")
+    for established, calls in ((1.5, 1), (8.0, 2)):
+        tracker = new_tracker()
+        apply(tracker, "0.0 upsert 117/1 Ringing call=10 routed=1")
+        apply(tracker, "1.0 upsert 117/1 Connected call=10 routed=1")
+        at, lost_at = START + timedelta(seconds=9), START + timedelta(seconds=6)
+        known = replace(row, established_at=START + timedelta(seconds=established))
+        tracker.resync([leg], asked_at=at, at=at, lost_at=lost_at, rows=[known])
+        assert len({event.call.id for event in tracker.take().events}) == calls
