@@ -89,16 +89,16 @@ class Product:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        monitor = "monitor" if "monitor" in self._names else EMBEDDED
-        is_running = monitor in self._processes and self._processes[monitor].returncode is None
-        counted = await self.unreported(monitor) if kind is None and is_running else 0
+        monitors = [name for name in self._processes if name.partition("-")[0] in ("monitor", EMBEDDED)]
+        running = [name for name in monitors if kind is None and self._processes[name].returncode is None]
+        counted = sum([await self.unreported(name) for name in running])
         for process in self._processes.values():
             if process.returncode is None:
                 process.terminate()
         codes = await asyncio.gather(*(self._ended(process) for process in self._processes.values()))
         if kind is None:
             assert set(codes) == {0}, f"exit codes {codes}\n{self.log()}"
-            missed = [one for one in self.logged(monitor) if one["event"] == "call.unreported"]
+            missed = [one for name in monitors for one in self.logged(name) if one["event"] == "call.unreported"]
             assert len(missed) == self._unreported, missed
             assert counted <= self._unreported  # what was counted before a kill is in the log alone
 
