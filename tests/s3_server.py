@@ -1,6 +1,6 @@
-"""A real S3 server over HTTP, in a process of its own: `python -m tests.s3_server` prints its address.
+"""A real S3 server over HTTP, in a process of its own: `python -m tests.s3_server PORT` prints its address.
 
-Every bucket that is asked for is made. It ends with its standard input.
+Port 0 takes a free one. It ends with its standard input.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ ROOT = Path(__file__).parents[1]
 class S3Server:
     """The server, from the outside."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, port: int = 0) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.s3_server"],
+            [sys.executable, "-m", "tests.s3_server", str(port)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -52,14 +52,14 @@ class S3Server:
     def kill(self) -> None:
         """End it without warning."""
         self._process.kill()
-        self._process.wait()
+        self._process.communicate()
 
 
 def main() -> None:
     """Serve until the end of standard input."""
     from moto.server import ThreadedMotoServer  # noqa: PLC0415 - heavy, and only the process itself needs it
 
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=int(sys.argv[1]), verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     sys.stdout.write(f"http://{host}:{port}\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from switchhook.errors import StorageError
 from switchhook.events import is_final
 
 if TYPE_CHECKING:
@@ -11,16 +12,20 @@ if TYPE_CHECKING:
 
     from services.recorder.catalog import Catalog
     from services.recorder.jobs import PendingCall
+    from services.recorder.trouble import Trouble
     from switchhook.rpc import Received
     from switchhook.runtime.clock import Clock
 
 
 class Intake:
-    """Returns from `accept` when the jobs are durable; a repeat makes nothing new."""
+    """Returns from `accept` when the jobs are durable; a repeat makes nothing new. `trouble`: of keeping them."""
 
-    def __init__(self, catalog: Catalog, *, begin: Callable[[PendingCall], None], clock: Clock) -> None:
+    def __init__(
+        self, catalog: Catalog, *, begin: Callable[[PendingCall], None], trouble: Trouble, clock: Clock
+    ) -> None:
         self._catalog = catalog
         self._begin = begin
+        self._trouble = trouble
         self._clock = clock
 
     async def accept(self, events: Sequence[Received]) -> None:
@@ -28,5 +33,11 @@ class Intake:
         finals = [received for received in events if is_final(received.event) and received.event.call.links]
         if not finals:
             return
-        for call in await self._catalog.accept(finals, at=self._clock()):
+        try:
+            calls = await self._catalog.accept(finals, at=self._clock())
+        except StorageError as error:
+            self._trouble.failed(f"calls are not accepted: {error}")
+            raise
+        self._trouble.succeeded()
+        for call in calls:
             self._begin(call)

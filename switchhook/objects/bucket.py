@@ -40,7 +40,8 @@ _RETRIES: RetryConfig = {"max_retries": 2, "retry_timeout": timedelta(seconds=20
 _PART_SIZE = 5 * 1024 * 1024  # the least that S3 takes
 _PARTS_AT_ONCE = 2
 _REGION = "us-east-1"  # what servers without regions expect
-_DRAFT = re.compile(r".+#[0-9]+")  # how obstore names a file that is being written
+# How obstore names a file that is being written, and how an older version of Switchhook did.
+_DRAFT = re.compile(r".+#[0-9]+|\..+\.part")
 _ABANDONED = 3600.0  # seconds without a change after which a draft belongs to nobody
 _DENIED = (PermissionError, PermissionDeniedError, UnauthenticatedError)
 _FULL = ("No space left", "StorageFull", "Disk quota exceeded", "EntityTooLarge", "QuotaExceeded")
@@ -60,8 +61,9 @@ class Stored:
 class Bucket:
     """A folder or a bucket. Names are relative, with `/` between their steps."""
 
-    def __init__(self, store: LocalStore | S3Store, *, root: Path | None) -> None:
-        self._store = store
+    def __init__(self, store: S3Store | None, *, root: Path | None) -> None:
+        self._remote = store
+        self._local: LocalStore | None = None
         self.root = root
         """The folder; None when it is none."""
 
@@ -70,6 +72,8 @@ class Bucket:
         # A folder writes pieces itself; to S3 small content goes in one request.
         multipart = None if isinstance(content, bytes) else True if self.root is None else None
         try:
+            if self.root is not None:
+                await asyncio.to_thread(self.root.mkdir, parents=True, exist_ok=True)
             await obstore.put_async(
                 self._store,
                 name,
@@ -152,21 +156,30 @@ class Bucket:
 
     async def presigned(self, name: str, expires_in: timedelta) -> str | None:
         """An address that gives the object to whoever has it; None where there is no such thing."""
-        if not isinstance(self._store, S3Store):
+        if self._remote is None:
             return None
         try:
-            return await obstore.sign_async(self._store, "GET", name, expires_in)
+            return await obstore.sign_async(self._remote, "GET", name, expires_in)
         except (BaseError, OSError) as error:
             raise self._translated(error) from error
 
     def sweep_drafts(self) -> None:
         """Remove what writers that were killed left in a folder. Blocks; S3 removes its own by a lifecycle rule."""
-        if self.root is None:
-            return
-        for draft in self.root.rglob("*#*"):
+        for draft in self.root.rglob("*") if self.root is not None else ():
             with suppress(OSError):
                 if _DRAFT.fullmatch(draft.name) and time.time() - draft.stat().st_mtime > _ABANDONED:
                     draft.unlink()
+
+    @property
+    def _store(self) -> LocalStore | S3Store:
+        """Raises FileNotFoundError while the folder is not there: readers may be started before it is mounted."""
+        if self._remote is not None:
+            return self._remote
+        if self._local is None:
+            if self.root is None or not self.root.exists():
+                raise FileNotFoundError(str(self.root))
+            self._local = LocalStore(self.root)
+        return self._local
 
     @property
     def _place(self) -> str:
@@ -191,13 +204,9 @@ class Bucket:
 
 
 def open_bucket(storage: StorageSettings, *, root: Path | None) -> Bucket:
-    """The configured place; `root` is the folder when it is one, and is made. Raises `ObjectsError`."""
+    """The configured place; `root` is the folder when it is one. Nothing is asked of it yet."""
     if root is not None:
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-            return Bucket(LocalStore(root), root=root)
-        except (BaseError, OSError) as error:
-            raise ObjectsError(f"storage {root}: cannot be made: {error}") from error
+        return Bucket(None, root=root)
     parts = urlsplit(storage.url)
     config: S3Config = {"region": storage.region or _REGION, "checksum_algorithm": "SHA256"}
     client: ClientConfig = {"connect_timeout": _CONNECT_TIMEOUT, "timeout": _TIMEOUT}

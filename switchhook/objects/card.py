@@ -1,6 +1,6 @@
 """The card of an MP3: a small JSON object beside it, by which the recorder tells the fileserver what it needs to know.
 
-It is written before the MP3, encrypted like it, and goes when the links to it have long expired. When the MP3 is
+It is written with the MP3, encrypted like it, and goes when the links to it have long expired. When the MP3 is
 deleted, the card says since when and why, in plain (`Gone`): links to it answer 410 and not 404. An MP3 of an older
 version has no card.
 """

@@ -178,7 +178,7 @@ class Objects:
 
 
 def open_objects(settings: Settings) -> Objects:
-    """The storage of the configuration. Raises ConfigError (keys), `ObjectsError` (a folder that cannot be made)."""
+    """The storage of the configuration; nothing is asked of it yet. Raises ConfigError for a key that is none."""
     root = None if settings.storage.is_s3 else settings.storage_root
     return Objects(open_bucket(settings.storage, root=root), read_keyring(settings.storage))
 

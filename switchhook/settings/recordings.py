@@ -105,6 +105,10 @@ class RecorderSettings(Section):
     announce_unmatched: bool = Field(
         default=False, description="Also tell of recordings that belong to no call that was seen; they are kept anyway."
     )
+    unmatched_after: Duration = Field(
+        default=timedelta(hours=1),
+        description="After this time a recording that no call was seen for is kept by itself.",
+    )
     verify_links: bool = Field(
         default=True,
         description="Fetch each MP3 through its public link before it is told; `false` where the recorder cannot reach "

@@ -224,9 +224,10 @@ async def test_drafts_of_killed_writers_are_swept_when_nobody_writes_them_any_mo
     objects = open_objects(Settings(data_dir=tmp_path))
     assert objects.root is not None
     folder = objects.root / "main"
-    folder.mkdir()
+    folder.mkdir(parents=True)
     old, young, honest = folder / "a.mp3#1", folder / "b.mp3#12", folder / "c#d.mp3"
-    for path in (old, young, honest):
+    older = folder / ".a.mp3.part"
+    for path in (old, young, honest, older):
         path.write_bytes(b"x")
         os.utime(path, (1_000_000, 1_000_000))
     os.utime(young)

@@ -88,7 +88,7 @@ async def test_a_recording_becomes_an_mp3_of_the_same_length(data_dir: Path, cod
         assert sound.tags["TXXX:call_id"] == f"{final.call.id}-1"
         assert sound.tags["TXXX:caller"] == final.call.outside_number
         assert sound.tags["TXXX:extension"] == link.user
-        assert sorted(path.parent.iterdir()) == [path]
+        assert sorted(path.parent.iterdir()) == [path, path.with_name(f"{path.name}.json")]
         assert not list((data_dir / "recorder-work").iterdir())
         assert running.counted("switchhook_recordings_total", outcome="ready", reason="none") == 1
         assert running.counted("switchhook_recording_ready_lag_seconds_count") == 1

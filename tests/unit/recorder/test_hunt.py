@@ -57,14 +57,6 @@ def test_rows_from_before_the_end_of_the_call_are_remembered() -> None:
     assert ids(chase.complete(looked_at=after(62))) == [(1, [1])]
 
 
-def test_only_so_many_rows_are_remembered() -> None:
-    chase = hunt()
-    chase.take([row(n, number=n) for n in range(1, 10_002)], at=after(50))
-    chase.add(call(number=1), at=after(60))
-    chase.add(call(number=2), at=after(60))
-    assert ids(chase.complete(looked_at=after(62))) == [(1, [2])]
-
-
 def test_a_row_of_a_link_that_is_done_goes_to_no_other() -> None:
     """Two links of one extension in one call: after a restart the older one's outcome is known."""
     chase = hunt()
