@@ -9,7 +9,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from services.recorder.jobs import NOTHING_TO_HEAR, Absent, Failed, Outcome, Ready, Reason
 from services.recorder.link_verdict import LinkVerdict
 from switchhook.objects import GoneReason
-from switchhook.telemetry.metrics import LATENCY_BUCKETS
+from switchhook.telemetry.metrics import LATENCY_BUCKETS, outbox_age
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -54,12 +54,7 @@ class RecorderMetrics:
             ["verdict"],
             registry=registry,
         )
-        self.outbox_age = Gauge(
-            "switchhook_outbox_oldest_age_seconds",
-            "Age of the oldest event that a sink has not acknowledged",
-            ["sink"],
-            registry=registry,
-        )
+        self.outbox_age = outbox_age(registry)
         for gone in GoneReason:
             self._purged.labels(gone.value)
         for verdict in LinkVerdict:

@@ -200,7 +200,7 @@ class Recorder:
     async def _measure(self, outbox: Outbox) -> NoReturn:
         while True:
             for sink in self._section.sinks:
-                self._metrics.outbox_age.labels(sink).set(outbox.oldest_age(sink).total_seconds())
+                self._metrics.outbox_age.labels(self.name, sink).set(outbox.oldest_age(sink).total_seconds())
             await asyncio.sleep(_MEASURE_EVERY)
 
 
