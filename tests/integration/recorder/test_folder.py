@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import shutil
+import struct
 import time
+from array import array
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -22,6 +25,7 @@ from tests.integration.recorder.office import (
     settings_for,
     sink_running,
 )
+from tests.unit.recorder.calls import final as call_end
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -131,6 +135,55 @@ async def test_odd_names_are_found_too(data_dir: Path, tmp_path: Path, folder: P
         await publish(running.recorder.address, [final])
         [event] = await told(sink, final)
     assert event.type is EventType.RECORDING_READY
+
+
+def sound_file(seconds: float, *, rate: int = 8000, channels: int = 1, amplitude: int = 9000) -> bytes:
+    """A tone of 440 Hz in 16-bit PCM."""
+    samples = array("h")
+    for time_of in range(round(seconds * rate)):
+        samples.extend([round(amplitude * math.sin(2 * math.pi * 440 * time_of / rate))] * channels)
+    layout = struct.pack("<HHIIHH", 1, channels, rate, rate * channels * 2, channels * 2, 16)
+    content = samples.tobytes()
+    chunks = b"fmt " + struct.pack("<I", 16) + layout + b"data" + struct.pack("<I", len(content)) + content
+    return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
+
+
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A header that never agrees with its file counts soon."""
+    monkeypatch.setattr("services.recorder.folder_source._UNCHANGED", 0.5)
+
+
+@pytest.mark.usefixtures("_impatient")
+@pytest.mark.parametrize(
+    ("sounds_written", "reason", "files"),
+    [
+        ([sound_file(3, amplitude=0)], "silent", 0),
+        ([sound_file(0.2)], "too_short", 0),
+        ([sound_file(0)], "header_only", 0),
+        ([sound_file(3, rate=44_100, channels=2)], "", 1),
+        ([sound_file(3, amplitude=0), sound_file(3)], "", 1),
+        ([sound_file(0.1), sound_file(3, amplitude=0)], "silent", 0),
+    ],
+)
+async def test_what_cannot_be_heard_is_absent_with_the_reason(
+    data_dir: Path, folder: Path, sounds_written: list[bytes], reason: str, files: int
+) -> None:
+    end = call_end()
+    [link] = end.call.links
+    (folder / link.user).mkdir()
+    for place, content in enumerate(sounds_written):
+        began = f"{link.started_at + timedelta(seconds=5 * place):%Y%m%d%H%M%S}"
+        (folder / link.user / f"[x]_420777-{link.user}_{began}({end.call.numbers[0]}).wav").write_bytes(content)
+    async with office(data_dir, folder) as (_, sink, running):
+        await publish(running.recorder.address, [end])
+        [event] = await told(sink, end)
+        jobs = {path.name for path in (data_dir / "recordings").rglob("*.mp3")}
+    assert event.recording is not None
+    assert event.recording.reason == reason
+    assert event.type is (EventType.RECORDING_ABSENT if reason else EventType.RECORDING_READY)
+    assert [file.index for file in event.recording.files] == list(range(1, files + 1))
+    assert len(jobs) == files
 
 
 async def test_a_folder_that_is_not_mounted_makes_jobs_wait(data_dir: Path, tmp_path: Path, folder: Path) -> None:

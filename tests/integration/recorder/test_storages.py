@@ -187,6 +187,24 @@ async def test_a_storage_that_is_away_makes_recordings_wait_and_then_they_come(d
             again.stop()
 
 
+async def test_a_folder_that_cannot_be_written_is_a_problem_until_it_can(data_dir: Path) -> None:
+    async with (
+        office(data_dir, StorageSettings(), verify_links=False) as (pbx, sink, settings),
+        recorder_running(settings) as running,
+    ):
+        obstacle = settings.storage_root / "main"
+        obstacle.parent.mkdir(exist_ok=True)
+        obstacle.write_text("no folder")
+        final = final_event(await pbx.play("incoming-direct"))
+        await publish(running.recorder.address, [final])
+        await eventually(lambda: "cannot be stored" in running.problems.get("storage", ""), within=PATIENCE)
+        assert sink.of(final) == []
+        obstacle.unlink()
+        await eventually(lambda: sink.of(final), within=PATIENCE)
+        assert sink.of(final)[0].type is EventType.RECORDING_READY
+        await eventually(lambda: running.problems == {}, within=PATIENCE)
+
+
 async def test_a_key_that_is_taken_away_makes_recordings_unreadable(data_dir: Path, tmp_path: Path) -> None:
     for name in ("old", "new"):
         (tmp_path / name).write_text(os.urandom(32).hex())
