@@ -6,6 +6,7 @@ Says also what is known to be gone. What is encrypted, or in a bucket, is read t
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Protocol
 
 from services.fileserver.files import open_recording
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from services.fileserver.files import OpenRecording
     from switchhook.links import RecordingName
     from switchhook.objects import Objects, OpenObject
+
+
+_PBX_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 
 class Readable(Protocol):
@@ -71,6 +75,8 @@ class Library:
 
     async def find(self, pbx: str, name: RecordingName) -> Readable | Gone | None:
         """The recording of that PBX, or of any when `pbx` is empty. Raises OSError or `ObjectsError`."""
+        if pbx and not _PBX_NAME.fullmatch(pbx):
+            return None  # an open link may name anything: it becomes a step of a path
         if self._objects.root is not None:
             found = await asyncio.to_thread(open_recording, self._objects.root, pbx, name)
             if found is not None and parse_header(found.read(0, HEADER_SIZE)) is None:

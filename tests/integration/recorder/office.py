@@ -93,8 +93,8 @@ class Running:
 
 
 @asynccontextmanager
-async def sink_running() -> AsyncIterator[Sink]:
-    sink = Sink()
+async def sink_running(sink: Sink | None = None) -> AsyncIterator[Sink]:
+    sink = sink or Sink()
     async with serve_publish("127.0.0.1:0", sink.accept) as sink.address:
         yield sink
 
