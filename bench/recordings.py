@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import uvloop
 
 from bench.limits import fsync_milliseconds, loopback_milliseconds
-from bench.processes import Companion, running, say
+from bench.processes import Companion, processor_seconds, running, say
 from services.recorder.ffmpeg import transcode_argv
 from services.recorder.riff import HEAD_SIZE, Wav, inspect
 from services.recorder.transcoder import find_ffmpeg
@@ -158,7 +158,8 @@ def folder_settings(data_dir: Path, folder: Path, sink: Sink, *, concurrency: in
 
 async def conversions(place: Path, *, count: int, seconds: float, concurrency: int, rounds: int) -> None:
     """Beside xargs, in alternating rounds."""
-    program, ratios, rates = find_ffmpeg(None), [], []
+    program = find_ffmpeg(None)
+    ratios, rates, seconds_of = list[float](), list[tuple[float, float]](), list[tuple[float, float]]()
     for round_ in range(rounds):
         folder = place / f"{seconds:.0f}-{round_}"
         ends = write_recordings(folder / "pbx", count, seconds=seconds)
@@ -166,28 +167,39 @@ async def conversions(place: Path, *, count: int, seconds: float, concurrency: i
         bare = await asyncio.to_thread(
             with_xargs, folder / "pbx", folder / "bare", program=program, concurrency=concurrency
         )
-        took = await _with_recorder(folder, ends, concurrency=concurrency)
+        took, *costs = await _with_recorder(folder, ends, concurrency=concurrency)
         rates.append(((count - 1) / took, count / bare))
+        own, converting = costs
+        seconds_of.append((own, converting))
         ratios.append(rates[-1][0] / rates[-1][1])
         shutil.rmtree(folder)
     ours, theirs = (statistics.median(rate) for rate in zip(*rates, strict=True))
     ratio = statistics.median(ratios)
+    own, converting = (statistics.median(cost) * 1000 for cost in zip(*seconds_of, strict=True))
     say(f"  {seconds:.0f} s each: {ours:.1f} recordings/s, xargs {theirs:.1f} conversions/s, {ratio:.0%} of xargs")
+    say(f"    processor time for each: ffmpeg {converting:.0f} ms, recorder {own:.0f} ms")
 
 
-async def _with_recorder(folder: Path, ends: Sequence[Event], *, concurrency: int) -> float:
-    """Seconds from the hand-over of all but one call, which only warms up, to the last event."""
+async def _with_recorder(folder: Path, ends: Sequence[Event], *, concurrency: int) -> tuple[float, float, float]:
+    """Seconds from the hand-over of all but one call, which only warms up, to the last event.
+
+    And the processor seconds for each recording: the recorder's own, and those of its conversions.
+    """
     async with sink_running() as sink:
         settings = folder_settings(folder / "data", folder / "pbx", sink, concurrency=concurrency)
-        with recorder_process(settings):
+        with recorder_process(settings) as recorder:
             await publish(settings.recorder.listen, ends[:1])
             await eventually(lambda: len(sink.events) == 1, within=PATIENCE)
+            pid = recorder.process.pid
+            before = processor_seconds(pid), processor_seconds(pid, children=True)
             began = time.monotonic()
             await publish(settings.recorder.listen, ends[1:])
             await eventually(lambda: len(sink.events) >= len(ends), within=PATIENCE)
             took = time.monotonic() - began
+            own = processor_seconds(pid) - before[0]
+            converting = processor_seconds(pid, children=True) - before[1]
     assert all(event.type is EventType.RECORDING_READY for event in sink.events)
-    return took
+    return took, own / (len(ends) - 1), converting / (len(ends) - 1)
 
 
 async def latency(place: Path, *, rate: float, seconds: float) -> None:

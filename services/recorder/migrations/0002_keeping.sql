@@ -1,6 +1,9 @@
--- What retention decides by. `gone`: why a file was deleted; `kept_at`: when it was stored, 0 for files of older versions.
+-- What retention decides by. `gone`: why a file was deleted; `kept_at`: when it was stored.
 ALTER TABLE files ADD COLUMN kept_at INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE files ADD COLUMN gone TEXT NOT NULL DEFAULT '';
+
+UPDATE files SET kept_at = coalesce(
+    (SELECT settled_at FROM jobs WHERE jobs.pbx = files.pbx AND jobs.call_id = files.call_id AND jobs.link = files.link), 0);
 
 CREATE INDEX files_by_age ON files (kept_at) WHERE deleted_at IS NULL;
 CREATE INDEX files_gone ON files (deleted_at) WHERE deleted_at IS NOT NULL;

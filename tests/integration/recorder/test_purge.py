@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.recorder.catalog import Catalog, settling
+from services.recorder.catalog import Catalog, keeping_strays, settling
+from services.recorder.filing import Filing
+from services.recorder.hunt import Found
 from services.recorder.jobs import Absent, Failed, Ready, Reason, pending_call
 from services.recorder.kept_files import REMEMBERED, KeptFiles
 from services.recorder.metrics import RecorderMetrics
@@ -31,14 +33,14 @@ from switchhook.runtime.health import ServiceHealth
 from switchhook.settings import StorageSettings
 from switchhook.storage import Outbox, open_database
 from tests.deadline import eventually
-from tests.unit.recorder.calls import final
+from tests.unit.recorder.calls import final, row
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from datetime import datetime
     from pathlib import Path
 
-    from switchhook.events import Event
+    from switchhook.events import CallId, Event
     from switchhook.storage import Database
 
 DAYS = timedelta(days=90)
@@ -88,19 +90,22 @@ class Archive:
         path = self.root / "main" / str(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"sound")
-        file = RecordingFile(
-            index=1,
-            path=recording_path(end.call.id, 1, 1),
-            duration=timedelta(seconds=1),
-            size=5,
-            sha256="",
-            channels=1,
-        )
-        await self.settlement.settle(call.links[0], Ready((file,)))
+        await self.settlement.settle(call.links[0], Ready((a_file(end.call.id),)))
         return path
 
     async def count(self, table: str) -> int:
         return int((await self.database.read(f"SELECT count(*) FROM {table}"))[0][0])
+
+
+def a_file(call_id: CallId) -> RecordingFile:
+    return RecordingFile(
+        index=1,
+        path=recording_path(call_id, 1, 1),
+        duration=timedelta(seconds=1),
+        size=5,
+        sha256="",
+        channels=1,
+    )
 
 
 @asynccontextmanager
@@ -274,3 +279,34 @@ async def test_files_are_kept_as_long_as_the_nearest_rule_says(data_dir: Path, d
         kept.now += timedelta(days=1)
         assert await kept.retention.purge() == 1
         assert (path.exists(), usual.exists()) == (False, True)
+
+
+async def test_what_was_filed_by_itself_expires_when_its_call_comes(data_dir: Path, database_url: str) -> None:
+    async with archive(data_dir, database_url) as kept:
+        listed, found = row(7), list[Found]()
+        filing = Filing(
+            "main",
+            kept.catalog,
+            kept.settlement,
+            timezone="UTC",
+            is_announced=False,
+            found=found.extend,
+        )
+        await kept.catalog.write(keeping_strays("main", [listed], [], at=kept.now))
+        assert [stray for stray, _ in await kept.catalog.strays("main")] == [listed]
+        await filing.file(listed, kept.now)
+        await filing.file(listed, kept.now)  # it is taken now
+        assert await kept.catalog.strays("main") == []
+        [alone] = found
+        assert await kept.catalog.row_of((await kept.catalog.unfinished())[0]) == listed
+        await kept.settlement.settle(alone.link, Ready((a_file(alone.link.key.call_id),)), alone.rows)
+        assert await kept.count("outbox") == 0  # only kept
+        assert (await RecordingLog(kept.database).expired(kept.now))[0] == 0
+
+        end = final()
+        [call] = await kept.catalog.accept([Received(end, encode(end))], at=kept.now)
+        kept.settlement.owe(call)
+        await kept.settlement.settle(call.links[0], Ready((a_file(end.call.id),)), [listed])
+        assert await kept.catalog.taken("main", [listed, row(8)]) == [listed]
+        assert (await RecordingLog(kept.database).expired(kept.now))[0] == 1
+        assert await kept.count("outbox") == 1
