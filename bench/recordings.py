@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvloop
 
+from bench.account import FIRST_EXTENSION
 from bench.limits import fsync_milliseconds, loopback_milliseconds
 from bench.processes import Companion, processor_seconds, running, say
 from services.recorder.ffmpeg import transcode_argv
@@ -215,7 +216,7 @@ async def latency(place: Path, *, rate: float, seconds: float) -> None:
             listed_at: dict[int, float] = {}
 
             async def one(number: int) -> None:
-                final = final_event(await pbx.play("incoming-direct", extension=str(101 + number % 300)))
+                final = final_event(await pbx.play("incoming-direct", extension=str(FIRST_EXTENSION + number % 300)))
                 ended_at[final.call.id] = time.monotonic()
                 await publish(settings.recorder.listen, [final])
 
