@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Any
 
 import uvloop
 
-from bench.account import FIRST_EXTENSION
 from bench.limits import fsync_milliseconds, loopback_milliseconds
 from bench.processes import Companion, processor_seconds, running, say
 from services.recorder.ffmpeg import transcode_argv
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
 PARTS = ("conversions", "latency", "memory")
 PATIENCE = 1800.0  # seconds
 _USER = "101"
+_EXTENSIONS = 20  # of the simulated PBX, from 101
 
 
 class TimedSink(Sink):
@@ -207,7 +207,7 @@ async def latency(place: Path, *, rate: float, seconds: float) -> None:
     """From the end of a call to its event, while calls end at a fixed rate."""
     (place / "data").mkdir(parents=True)
     sink = TimedSink()
-    async with sink_running(sink), Simulator(SimulatorOptions(speed=10, extensions=400)) as pbx:
+    async with sink_running(sink), Simulator(SimulatorOptions(speed=10)) as pbx:
         settings = settings_for(
             place / "data", pbx, sink, listen=f"unix:{place}/data/r.sock", poll_interval=timedelta(seconds=1)
         )
@@ -216,7 +216,7 @@ async def latency(place: Path, *, rate: float, seconds: float) -> None:
             listed_at: dict[int, float] = {}
 
             async def one(number: int) -> None:
-                final = final_event(await pbx.play("incoming-direct", extension=str(FIRST_EXTENSION + number % 300)))
+                final = final_event(await pbx.play("incoming-direct", extension=str(101 + number % _EXTENSIONS)))
                 ended_at[final.call.id] = time.monotonic()
                 await publish(settings.recorder.listen, [final])
 

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from switchhook.settings import PbxSettings, RecorderSettings
 
 
+# Of an interval: the next look that begins after a link's newest row decides whether it has all of them.
+_SETTLE = 0.9
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Common:
     """What the offices of one recorder share; `links` is None where links are not tried."""
@@ -75,7 +79,7 @@ class Office:
         self._finder = Finder(
             pbx.name,
             source,
-            Hunt(wait_for=section.wait_for_recording, settle=section.poll_interval * 1.5),
+            Hunt(wait_for=section.wait_for_recording, settle=section.poll_interval * _SETTLE),
             tools=tools,
             findings=Findings(found=self._desk.found, overdue=self._desk.overdue, unmatched=self._filing.file),
             pace=Pace(interval=section.poll_interval, unmatched_after=section.unmatched_after),
