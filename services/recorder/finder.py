@@ -95,6 +95,11 @@ class Finder:
         self._gap = self._interval
         self._stirred.set()
 
+    def name(self, call_id: str, ids: Sequence[int]) -> None:
+        """The PBX's call log says that these recordings are the call's."""
+        self._hunt.name(call_id, ids, at=self._clock())
+        self._stirred.set()
+
     def stir(self) -> None:
         """There may be something new: look soon."""
         self._stirred.set()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from services.recorder.matching import TOLERANCE, AwaitedLink, LinkIndex
+from services.recorder.matching import TOLERANCE, AwaitedLink, LinkIndex, closest_of_call
 from services.recorder.source import Window
 from services.recorder.strays import Strays
 
@@ -54,6 +54,7 @@ class Hunt:
     _index: LinkIndex = field(default_factory=LinkIndex)
     _hunted_by_call: dict[str, _Hunted] = field(default_factory=dict)
     strays: Strays = field(default_factory=Strays)
+    _call_by_row: dict[int, str] = field(default_factory=dict)
 
     def add(self, call: PendingCall, *, at: datetime, sweep_at: datetime | None = None) -> None:
         """Look for the recordings of the call's links that have no outcome yet; sweep for them at `sweep_at`."""
@@ -70,10 +71,19 @@ class Hunt:
             self._index.add(link)
         self.take([row for link in call.links for row in self.strays.near(link)], at=at)
 
+    def name(self, call_id: str, ids: Iterable[int], *, at: datetime) -> None:
+        """The PBX's call log says which recordings are the call's: it knows better than their names and times."""
+        hunted = self._hunted_by_call.get(call_id)
+        if hunted is None:
+            return
+        named = set(ids)
+        self._call_by_row |= dict.fromkeys(named, call_id)
+        self.take([row for row in self.strays.rows if row.id in named], at=at)
+
     def take(self, rows: Iterable[RecordingRow], *, at: datetime) -> None:
         """Rows that the PBX listed at `at`; those that are known already change nothing."""
         for row in rows:
-            link = self._index.owner(row)
+            link = self._named_owner(row) or self._index.owner(row)
             if link is None:
                 self.strays.remember(row, at=at)
                 continue
@@ -150,10 +160,15 @@ class Hunt:
         """When the next sweep is due."""
         return min((hunted.sweep_at for hunted in self._hunted_by_call.values()), default=None)
 
+    def _named_owner(self, row: RecordingRow) -> AwaitedLink | None:
+        hunted = self._hunted_by_call.get(self._call_by_row.get(row.id, ""))
+        return closest_of_call(row, hunted.call.links) if hunted is not None else None
+
     def _finish(self, hunted: _Hunted, link: AwaitedLink) -> None:
         del hunted.missing[link.key.link]
         if not hunted.missing:
             del self._hunted_by_call[hunted.call.call_id]
+            self._call_by_row = {row: call for row, call in self._call_by_row.items() if call != hunted.call.call_id}
             for done in hunted.call.links:
                 self._index.discard(done)
 

@@ -1,4 +1,7 @@
-"""Takes the events of the monitor: of all of them only the final end of an answered call makes work."""
+"""Takes the events of the monitor: of all of them only the final end of an answered call makes work.
+
+What follows it, the completed call, may name the recordings; without it they are found all the same.
+"""
 
 from __future__ import annotations
 
@@ -21,18 +24,31 @@ class Intake:
     """Returns from `accept` when the jobs are durable; a repeat makes nothing new. `trouble`: of keeping them."""
 
     def __init__(
-        self, catalog: Catalog, *, begin: Callable[[PendingCall], None], trouble: Trouble, clock: Clock
+        self,
+        catalog: Catalog,
+        *,
+        begin: Callable[[PendingCall], None],
+        name: Callable[[str, str, Sequence[int]], None],
+        trouble: Trouble,
+        clock: Clock,
     ) -> None:
+        """`begin` looks for a call's recordings; `name` says which of a PBX's they are."""
         self._catalog = catalog
         self._begin = begin
+        self._name = name
         self._trouble = trouble
         self._clock = clock
 
     async def accept(self, events: Sequence[Received]) -> None:
         """Owe the recordings of the calls that are over. Raises `StorageError`; then nothing was accepted."""
         finals = [received for received in events if is_final(received.event) and received.event.call.links]
-        if not finals:
-            return
+        if finals:
+            await self._owe(finals)
+        for event in (received.event for received in events):
+            if event.summary is not None and event.summary.recording_ids:
+                self._name(event.pbx, event.call.id, event.summary.recording_ids)
+
+    async def _owe(self, finals: Sequence[Received]) -> None:
         try:
             calls = await self._catalog.accept(finals, at=self._clock())
         except StorageError as error:

@@ -73,6 +73,15 @@ class LinkIndex:
         return max(candidates, key=lambda link: _closeness(row, link), default=None)
 
 
+def closest_of_call(row: RecordingRow, links: Iterable[AwaitedLink]) -> AwaitedLink | None:
+    """The link of a row that is known to be of these links' call: its extension's, and of those the nearest in time.
+
+    A recording of a consultation is none's.
+    """
+    own = [link for link in links if bare_number(link.user) in row.sides and row.is_internal <= link.is_internal]
+    return max(own, key=lambda link: _closeness(row, link), default=None)
+
+
 def marks_of(row: RecordingRow) -> Iterable[Hashable]:
     """Under which the row looks for its link."""
     return [row.call_number] if row.call_number is not None else row.sides

@@ -13,6 +13,7 @@ from services.recorder.hunt import Hunt
 from services.recorder.trouble import Trouble
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from services.recorder.catalog import Catalog
@@ -49,6 +50,7 @@ class Office:
 
     def __init__(self, pbx: PbxSettings, source: RecordingSource, common: Common) -> None:
         self._source = source
+        self._is_by_id = common.section.source == "xapi"
         section, health, clock = common.section, common.health, common.clock
         self._desk = Desk(
             source,
@@ -88,6 +90,11 @@ class Office:
     def begin(self, call: PendingCall, *, sweep_at: datetime | None = None) -> None:
         """Look for the call's recordings."""
         self._finder.add(call, sweep_at=sweep_at)
+
+    def name(self, call_id: str, ids: Sequence[int]) -> None:
+        """The PBX's call log says that these recordings are the call's; files in a folder have other ids."""
+        if self._is_by_id:
+            self._finder.name(call_id, ids)
 
     async def resume(self, call: PendingCall, *, at: datetime) -> None:
         """Take up a call that a former run left. Raises `StorageError`."""

@@ -191,7 +191,7 @@ class Recorder:
             for sink in section.sinks:
                 group.create_task(_publisher(sink, tables.outbox, common.health).run())
             trouble = Trouble("intake", health=common.health, clock=clock)
-            intake = Intake(tables.catalog, begin=calls.begin, trouble=trouble, clock=clock)
+            intake = Intake(tables.catalog, begin=calls.begin, name=calls.name, trouble=trouble, clock=clock)
             async with serve_publish(section.listen, intake.accept) as self.address:
                 log.info("recorder.listening", extra={"address": self.address})
                 common.health.ready()
@@ -222,6 +222,11 @@ class _Calls:
         log.warning("recording.pbx_unknown", extra={"pbx": call.pbx, "call": call.call_id})
         self._unknown.append(call)
         self._stirred.set()
+
+    def name(self, pbx: str, call_id: str, ids: Sequence[int]) -> None:
+        office = self._offices.get(pbx)
+        if office is not None:
+            office.name(call_id, ids)
 
     async def resume(self, call: PendingCall, *, at: datetime) -> None:
         office = self._offices.get(call.pbx)

@@ -65,6 +65,11 @@ class Strays:
         ]
 
     @property
+    def rows(self) -> list[RecordingRow]:
+        """All of them."""
+        return [row for row, _ in self._seen_at.values()]
+
+    @property
     def unkept(self) -> list[RecordingRow]:
         """What was remembered since the last call of `changes`."""
         return self._remembered

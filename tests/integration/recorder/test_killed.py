@@ -139,6 +139,8 @@ async def test_a_conversion_left_by_a_killed_recorder_is_ended_by_the_next_one(
         async with recorder_process(settings):
             await publish(socket_address, [final])
             await eventually(lambda: working_on(data_dir / "recorder-work"), within=30)
+        # For a moment after its fork the script's `sleep` still has the script's command line.
+        await eventually(lambda: len(working_on(data_dir / "recorder-work")) == 1)
         [left] = working_on(data_dir / "recorder-work")
         assert has_members(left)
         honest = settings.model_copy(update={"recorder": settings.recorder.model_copy(update={"ffmpeg": None})})
