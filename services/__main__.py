@@ -18,6 +18,7 @@ from services.commands.endpoints import list_endpoints, pause, resume
 from services.commands.import_ini import converted_configuration, notes_about_names, read_old_settings
 from services.commands.migrate import migrate as migrate_databases
 from services.commands.process import run_process
+from services.commands.recordings import recordings
 from services.registry import ServiceName
 from simulator.__main__ import main as simulator_main
 from switchhook.errors import ConfigError, SwitchhookError
@@ -38,6 +39,7 @@ endpoints.command("list")(list_endpoints)
 endpoints.command()(pause)
 endpoints.command()(resume)
 app.add_typer(deliveries)
+app.add_typer(recordings)
 
 Services = Annotated[list[ServiceName] | None, typer.Argument(help="Which services; none named means all four.")]
 
@@ -59,10 +61,12 @@ def check(context: typer.Context, config: ConfigOption = None) -> None:
     """Print the configuration, or what is wrong with it."""
     from services.dispatcher.access import access_risks, demand_usable_files
     from services.dispatcher.rehearsal import demand_good_templates, own_event_risks
+    from switchhook.objects import read_keyring
 
     settings = load(context, config)
     demand_usable_files(settings)
     demand_good_templates(settings)
+    read_keyring(settings.storage)
     sys.stdout.write(masked(settings))
     sys.stdout.flush()
     complain([f"warning: {risk}" for risk in (*risks(settings), *access_risks(settings), *own_event_risks(settings))])

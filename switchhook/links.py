@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 RECORDING_ROUTE = "/webapi/recording/"
+SELF_CHECK = "_recorder"
+"""The recipient of links that the recorder makes to try them; no endpoint can have this name."""
 
 # Leading zeros are refused: one file has one name.
 _NAME = re.compile(r"(?P<call>[0-9]{12}_[0-9]{1,10})-(?P<link>[1-9][0-9]{0,3})-(?P<index>[1-9][0-9]{0,3})\.mp3")

@@ -104,7 +104,7 @@ class AdminClient:
         if status == http.HTTPStatus.UNAUTHORIZED:
             message = "it does not accept this token: compare --token-file with its admin.token_file"
         elif error == "not_found":
-            message = "the process there does not run the dispatcher: name the one that does by --url"
+            message = "the process there does not run this service: name the one that does by --url"
         raise AdminFailed(f"{self._url}: {message}")
 
 

@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING, assert_never
 
 from aiohttp import web
 
-from services.fileserver.files import OpenRecording, open_recording
 from services.fileserver.ranges import NotModified, Part, PreconditionFailed, Unsatisfiable, Whole, select
 from services.fileserver.server import SERVER, error_response
+from switchhook.errors import ObjectsError
 from switchhook.links import RECORDING_ROUTE, RecordingName, Verdict, link_pbx, link_recipient, verify_link
+from switchhook.objects import Gone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
-    from pathlib import Path
 
+    from services.fileserver.library import Library, Readable
     from services.fileserver.metrics import FileserverMetrics
     from services.fileserver.ranges import Selection
     from switchhook.links import LinkKey
@@ -51,8 +52,8 @@ class Access:
 class Downloads:
     """The two routes: recordings and health."""
 
-    def __init__(self, root: Path, access: Access, metrics: FileserverMetrics, *, stall: timedelta) -> None:
-        self._root = root
+    def __init__(self, library: Library, access: Access, metrics: FileserverMetrics, *, stall: timedelta) -> None:
+        self._library = library
         self._access = access
         self._metrics = metrics
         self._stall = stall.total_seconds()
@@ -77,14 +78,18 @@ class Downloads:
             return refusal
         name = RecordingName.parse(path.removeprefix(RECORDING_ROUTE))
         try:
-            found = await asyncio.to_thread(open_recording, self._root, link_pbx(query), name) if name else None
-        except OSError as error:
-            log.warning("recording.unreadable", extra={"recording": str(name), "problem": error.strerror})
+            found = await self._library.find(link_pbx(query), name) if name else None
+        except (ObjectsError, OSError) as error:
+            problem = error.strerror if isinstance(error, OSError) else str(error)
+            log.warning("recording.unreadable", extra={"recording": str(name), "problem": problem})
             sentence = "the recording cannot be sent now: try again later"
             return error_response(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", sentence)
         if name is None or found is None:
             log.info("link.refused", extra={"reason": "unknown", "recording": str(name)})
             return _not_found()
+        if isinstance(found, Gone):
+            log.info("link.refused", extra={"reason": "gone", "recording": str(name), "gone": found.reason.value})
+            return error_response(HTTPStatus.GONE, "gone", "this recording was deleted: it is no longer kept")
         try:
             return await self._send(request, found, name, began=began)
         finally:
@@ -111,7 +116,7 @@ class Downloads:
         return refusal
 
     async def _send(
-        self, request: web.BaseRequest, recording: OpenRecording, name: RecordingName, *, began: float
+        self, request: web.BaseRequest, recording: Readable, name: RecordingName, *, began: float
     ) -> web.StreamResponse:
         selection = select(request.method, request.headers, recording.representation)
         response, start, length = _head(selection, recording, name)
@@ -138,7 +143,7 @@ class Downloads:
         self,
         request: web.BaseRequest,
         response: web.StreamResponse,
-        recording: OpenRecording,
+        recording: Readable,
         part: tuple[int, int],
         *,
         began: float,
@@ -148,7 +153,7 @@ class Downloads:
         offset = start
         try:
             while offset < start + length:
-                chunk = await asyncio.to_thread(_read, recording, offset, min(_CHUNK, start + length - offset))
+                chunk = await _read(recording, offset, min(_CHUNK, start + length - offset))
                 async with asyncio.timeout(self._stall):
                     if offset == start:
                         await response.prepare(request)
@@ -156,7 +161,7 @@ class Downloads:
                 if offset == start:
                     self._metrics.first_byte.observe(time.monotonic() - began)
                 offset += len(chunk)
-        except OSError as error:  # the connection's, the disk's, or the time limit's
+        except (ObjectsError, OSError) as error:  # the connection's, the storage's, or the time limit's
             self._metrics.dropped.inc()
             log.debug("link.dropped", extra={"problem": type(error).__name__})
             # The rest will never come: an open connection would make the client wait for it.
@@ -165,14 +170,14 @@ class Downloads:
         return offset - start
 
 
-def _read(recording: OpenRecording, offset: int, length: int) -> bytes:
-    chunk = recording.read(offset, length)
+async def _read(recording: Readable, offset: int, length: int) -> bytes:
+    chunk = await recording.part(offset, length)
     if not chunk:
         raise ConnectionError("the file became shorter while it was sent")
     return chunk
 
 
-def _head(selection: Selection, recording: OpenRecording, name: RecordingName) -> tuple[web.StreamResponse, int, int]:
+def _head(selection: Selection, recording: Readable, name: RecordingName) -> tuple[web.StreamResponse, int, int]:
     """The response without its body, and the part of the file that belongs into it: start and length."""
     current = recording.representation
     validators = {"ETag": current.etag, "Last-Modified": format_datetime(current.modified, usegmt=True)}

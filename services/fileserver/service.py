@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from services.fileserver.app import Access, Downloads
+from services.fileserver.library import Library
 from services.fileserver.metrics import FileserverMetrics
 from services.fileserver.server import DownloadServer
 from switchhook.errors import AddressUnavailable, ConfigError
+from switchhook.objects import open_objects
 from switchhook.runtime.clock import utc_now
 from switchhook.settings.addresses import TcpAddress, parse_tcp
 from switchhook.settings.link_key import link_key
@@ -68,13 +70,14 @@ class Fileserver:
     def from_settings(
         cls, settings: Settings, *, registry: CollectorRegistry, clock: Clock = utc_now, limits: Limits | None = None
     ) -> Fileserver:
-        """Raises ConfigError when the certificate cannot be used."""
+        """Raises ConfigError when the certificate or a key cannot be used."""
         limits = limits or Limits()
         metrics = FileserverMetrics(registry)
         section = settings.fileserver
         keys = None if section.links == "open" else (link_key(settings),)
         access = Access(keys=keys, clock=clock)
-        downloads = Downloads(settings.storage_root, access, metrics, stall=limits.stall)
+        library = Library(open_objects(settings), [pbx.name for pbx in settings.pbx])
+        downloads = Downloads(library, access, metrics, stall=limits.stall)
         return cls(parse_tcp(section.listen), downloads, metrics, tls=tls_context(section), limits=limits)
 
     async def run(self, health: ServiceHealth) -> None:

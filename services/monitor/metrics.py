@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from services.monitor.unknowns import OTHER, Unknown
 from switchhook.events import Direction, Event, EventType, SummarySource, is_final
+from switchhook.telemetry.metrics import outbox_age
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -67,12 +68,7 @@ class MonitorMetrics:
             ["pbx", "source"],
             registry=registry,
         )
-        self.outbox_age = Gauge(
-            "switchhook_outbox_oldest_age_seconds",
-            "Age of the oldest event that a sink has not acknowledged",
-            ["sink"],
-            registry=registry,
-        )
+        self.outbox_age = outbox_age(registry)
         for pbx in pbx_names:
             self.connected.labels(pbx)
             self.owned.labels(pbx)
@@ -91,7 +87,7 @@ class MonitorMetrics:
             for what in Unknown:
                 self.unknowns.labels(pbx, what, OTHER)
         for sink in sinks:
-            self.outbox_age.labels(sink)
+            self.outbox_age.labels("monitor", sink)
 
     def frames_of(self, pbx: str) -> Callable[[str], None]:
         """Counts a PBX's frames by kind; looks a label up once, and not for every frame."""

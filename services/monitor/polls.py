@@ -151,7 +151,10 @@ class Polls:
     async def logged(
         self, periods: Sequence[tuple[datetime, datetime]], *, numbers: AbstractSet[int] | None = None
     ) -> list[Segment] | None:
-        """What the call log has of these times, of all calls or of those with these numbers; None without an answer."""
+        """What the call log has of these times, of all calls or of those with these numbers; None without an answer.
+
+        A question that has to rest is not asked before that is over.
+        """
 
         async def ask() -> list[Segment]:
             return [
@@ -160,12 +163,12 @@ class Polls:
                 for segment in await read_call_log(self._session, since=since, until=until, numbers=numbers)
             ]
 
-        return await self._questions.ask("call_log", ask)
+        return await self._questions.ask_when_due("call_log", ask)
 
     async def alive(self, numbers: Collection[int]) -> set[int]:
         """Those of the numbers whose calls live; empty where the PBX will not say."""
         ask = partial(self._active_calls.of, numbers, live=self._tracker.live)
-        rows = await self._questions.ask("active_calls", ask)
+        rows = await self._questions.ask_when_due("active_calls", ask)
         return {row.number for row in rows or ()} & set(numbers)
 
     async def _call_log(self, since: datetime) -> Sequence[Segment]:

@@ -156,7 +156,7 @@ class Term:
     async def _measure(self) -> NoReturn:
         while True:
             for sink in self._sinks:
-                self._in.metrics.outbox_age.labels(sink).set(self._outbox.oldest_age(sink).total_seconds())
+                self._in.metrics.outbox_age.labels("monitor", sink).set(self._outbox.oldest_age(sink).total_seconds())
             await asyncio.sleep(_METRICS_EVERY)
 
     async def _say_goodbye(self) -> None:

@@ -1,4 +1,4 @@
-"""The recorder's tables: calls whose recordings are owed, their jobs, the MP3 files, and how far each PBX was read.
+"""The recorder's tables of work: calls whose recordings are owed, their jobs, and how far each PBX was read.
 
 Writes are given as statements, so that what belongs together is committed in one unit by whoever knows that it does.
 Every statement may be repeated: what is settled stays as it is.
@@ -6,30 +6,29 @@ Every statement may be repeated: what is settled stays as it is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, assert_never
 
 from services.recorder.jobs import Absent, Failed, Ready, Reason, pending_call
-from switchhook.events import CallId, RecordingFile
-from switchhook.links import RecordingName, recording_path
+from services.recorder.kept_files import keeping
+from services.recorder.matching import LinkKey
+from services.recorder.rows import row_from_json, row_to_json
+from services.recorder.stored_times import micros, moment
 from switchhook.rpc import decode
 from switchhook.storage import Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     from services.recorder.jobs import Due, Outcome, PendingCall
-    from services.recorder.matching import LinkKey
+    from services.recorder.kept_files import KeptFiles
+    from services.recorder.rows import RecordingRow
     from switchhook.events import Event
     from switchhook.rpc import Received
-    from switchhook.storage import Database, Row
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+    from switchhook.storage import Database
 
 _INSERT_CALL = (
-    "INSERT INTO calls (pbx, call_id, event_id, accepted_at, payload) VALUES (?, ?, ?, ?, ?)"
+    "INSERT INTO calls (pbx, call_id, event_id, accepted_at, payload, is_matched) VALUES (?, ?, ?, ?, ?, ?)"
     " ON CONFLICT DO NOTHING RETURNING call_id"
 )
 _INSERT_JOB = 'INSERT INTO jobs (pbx, call_id, link, "user") VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING'
@@ -38,26 +37,26 @@ _SETTLE_JOB = (
     " WHERE pbx = ? AND call_id = ? AND link = ? AND status = 'waiting'"
 )
 _TELL_JOB = "UPDATE jobs SET told_at = ? WHERE pbx = ? AND call_id = ? AND link = ? AND told_at IS NULL"
-_INSERT_FILE = (
-    "INSERT INTO files (pbx, call_id, link, number, duration, size, sha256, channels, expires_at)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-)
 _COUNT_ATTEMPT = "UPDATE jobs SET attempts = attempts + 1 WHERE pbx = ? AND call_id = ? AND link = ?"
 _UNFINISHED = (
-    "SELECT pbx, call_id, accepted_at, payload FROM calls WHERE EXISTS"
+    "SELECT pbx, call_id, accepted_at, payload, is_matched FROM calls WHERE EXISTS"
     " (SELECT 1 FROM jobs WHERE jobs.pbx = calls.pbx AND jobs.call_id = calls.call_id AND told_at IS NULL)"
     " ORDER BY accepted_at"
 )
 _SETTLED_JOBS = "SELECT link, status, reason, told_at FROM jobs WHERE pbx = ? AND call_id = ? AND status != 'waiting'"
-_FILES = (
-    "SELECT number, duration, size, sha256, channels FROM files WHERE pbx = ? AND call_id = ? AND link = ?"
-    " ORDER BY number"
+_MOVE_CURSOR = "INSERT INTO cursors VALUES (?, ?) ON CONFLICT (pbx) DO UPDATE SET last_id = excluded.last_id"
+_KEEP_STRAY = "INSERT INTO strays (pbx, id, seen_at, fields) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_TAKE_ROW = "INSERT INTO taken (pbx, id, call_id, fields) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+# A recording that was filed by itself, before its call was seen, is not needed twice.
+_EXPIRE_FILED = (
+    "UPDATE files SET expires_at = 0 WHERE pbx = ? AND deleted_at IS NULL AND call_id IN (SELECT taken.call_id"
+    " FROM taken JOIN calls ON calls.pbx = taken.pbx AND calls.call_id = taken.call_id"
+    " WHERE taken.pbx = ? AND taken.id = ? AND is_matched = 0 AND taken.call_id <> ?)"
 )
-_EXPIRED = (
-    "SELECT pbx, call_id, link, number FROM files WHERE deleted_at IS NULL AND expires_at <= ?"
-    " ORDER BY expires_at LIMIT ?"
-)
-_FORGET_FILE = "UPDATE files SET deleted_at = ? WHERE pbx = ? AND call_id = ? AND link = ? AND number = ?"
+_TAKEN = "SELECT id FROM taken WHERE pbx = ? AND id IN ({})"
+_TAKEN_AT_ONCE = 100  # ids in one question; it always has so many, to be prepared once
+_ROW_OF_CALL = "SELECT fields FROM taken WHERE pbx = ? AND call_id = ? AND fields <> ''"
+_DROP_STRAY = "DELETE FROM strays WHERE pbx = ? AND id = ?"
 # What is left of a call goes when its age is past and nothing of it is owed or stored any more.
 _OLD_CALLS = (
     "accepted_at <= ? AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.pbx = calls.pbx AND jobs.call_id = calls.call_id"
@@ -69,47 +68,49 @@ _DROP_ORPHANS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ExpiredFile:
-    """An MP3 whose retention is over."""
-
-    pbx: str
-    name: RecordingName
-
-
 class Catalog:
     """Reads and statements; see the module."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, kept: KeptFiles) -> None:
         self._database = database
+        self._kept = kept
 
-    async def accept(self, finals: Sequence[Received], *, at: datetime) -> list[PendingCall]:
-        """Owe the recordings of the calls that these final end events tell of; gives those that are new, once kept."""
-        unit: list[Statement] = []
+    async def accept(
+        self, finals: Sequence[Received], *, at: datetime, is_matched: bool = True, unit: Sequence[Statement] = ()
+    ) -> list[PendingCall]:
+        """Owe the recordings of the calls that these final end events tell of; gives those that are new, once kept.
+
+        What is in `unit` is committed with them.
+        """
+        together = list(unit)
         places = []
         for received in finals:
             event = received.event
-            places.append(len(unit))
-            unit.append(
-                Statement(_INSERT_CALL, (event.pbx, event.call.id, event.id, _microseconds(at), received.payload))
-            )
-            unit += [
+            places.append(len(together))
+            values = (event.pbx, event.call.id, event.id, micros(at), received.payload, int(is_matched))
+            together.append(Statement(_INSERT_CALL, values))
+            together += [
                 Statement(_INSERT_JOB, (event.pbx, event.call.id, link.number, link.user)) for link in event.call.links
             ]
-        rows = await self._database.write(unit)
-        return [
+        rows = await self._database.write(together)
+        calls = [
             pending_call(received.event, accepted_at=at)
             for received, place in zip(finals, places, strict=True)
             if rows[place]
         ]
+        for call in calls:
+            call.is_matched = is_matched
+        return calls
 
     async def unfinished(self) -> list[PendingCall]:
         """Every call of which something is still to be told, oldest first, with what is settled already."""
         calls = []
-        for pbx, call_id, accepted_at, payload in await self._database.read(_UNFINISHED):
-            call = pending_call(decode(payload), accepted_at=_moment(accepted_at))
+        for pbx, call_id, accepted_at, payload, is_matched in await self._database.read(_UNFINISHED):
+            call = pending_call(decode(payload), accepted_at=moment(accepted_at))
+            call.is_matched = bool(is_matched)
             for link, status, reason, told_at in await self._database.read(_SETTLED_JOBS, (pbx, call_id)):
-                call.outcomes[link] = await self._outcome(call, link, status=status, reason=reason)
+                key = LinkKey(pbx, call_id, link)
+                call.outcomes[link] = await self._outcome(key, status=status, reason=reason)
                 call.told += told_at is not None
             calls.append(call)
         return calls
@@ -133,50 +134,47 @@ class Catalog:
         await self._database.write([Statement(_COUNT_ATTEMPT, tuple(key))])
 
     async def cursor(self, pbx: str) -> int | None:
-        """The highest id of the PBX's list that was read; None before the first."""
+        """The highest mark of the PBX's list that was read; None before the first."""
         rows = await self._database.read("SELECT last_id FROM cursors WHERE pbx = ?", (pbx,))
         return int(rows[0][0]) if rows else None
 
-    async def move_cursor(self, pbx: str, last_id: int) -> None:
-        """The PBX's list was read up to the id."""
-        await self._database.write(
-            [
-                Statement(
-                    "INSERT INTO cursors VALUES (?, ?) ON CONFLICT (pbx) DO UPDATE SET last_id = excluded.last_id",
-                    (pbx, last_id),
-                )
-            ]
-        )
+    async def write(self, unit: Sequence[Statement]) -> None:
+        """Commit statements of this module together; nothing when there are none."""
+        if unit:
+            await self._database.write(unit)
 
-    async def expired(self, *, now: datetime, limit: int) -> list[ExpiredFile]:
-        """The files whose retention is over and that are not deleted yet."""
-        rows = await self._database.read(_EXPIRED, (_microseconds(now), limit))
-        return [ExpiredFile(pbx, RecordingName(call, link, number)) for pbx, call, link, number in rows]
+    async def strays(self, pbx: str) -> list[tuple[RecordingRow, datetime]]:
+        """Rows of the PBX's list that belong to nobody yet, and when each was seen, in that order."""
+        rows = await self._database.read("SELECT fields, seen_at FROM strays WHERE pbx = ? ORDER BY seen_at", (pbx,))
+        return [(row_from_json(fields), moment(seen_at)) for fields, seen_at in rows]
 
-    async def forget_files(self, files: Sequence[ExpiredFile], *, at: datetime) -> None:
-        """The files are deleted."""
-        await self._database.write(
-            [
-                Statement(
-                    _FORGET_FILE, (_microseconds(at), file.pbx, file.name.call_id, file.name.link, file.name.index)
-                )
-                for file in files
-            ]
-        )
+    async def taken(self, pbx: str, rows: Sequence[RecordingRow]) -> list[RecordingRow]:
+        """Those of the rows that have a call, or were filed by themselves."""
+        sql = _TAKEN.format(", ".join("?" * _TAKEN_AT_ONCE))
+        taken = set[int]()
+        for start in range(0, len(rows), _TAKEN_AT_ONCE):
+            ids = [row.id for row in rows[start : start + _TAKEN_AT_ONCE]]
+            padded = ids + [ids[0]] * (_TAKEN_AT_ONCE - len(ids))
+            taken |= {identity for (identity,) in await self._database.read(sql, (pbx, *padded))}
+        return [row for row in rows if row.id in taken]
+
+    async def row_of(self, call: PendingCall) -> RecordingRow | None:
+        """The recording that an unmatched call was made up for."""
+        rows = await self._database.read(_ROW_OF_CALL, (call.pbx, call.call_id))
+        return row_from_json(rows[0][0]) if rows else None
 
     async def forget_calls(self, *, accepted_before: datetime) -> None:
         """Drop the rows of old calls that nothing is left of."""
-        unit = [Statement(f"DELETE FROM calls WHERE {_OLD_CALLS}", (_microseconds(accepted_before),))]  # noqa: S608 - a constant
-        unit += [Statement(_DROP_ORPHANS.format(table, table, table)) for table in ("jobs", "files")]
-        await self._database.write(unit)
+        drop = Statement(f"DELETE FROM calls WHERE {_OLD_CALLS}", (micros(accepted_before),))  # noqa: S608 - a constant
+        orphans = [Statement(_DROP_ORPHANS.format(table, table, table)) for table in ("jobs", "taken")]
+        await self._database.write([drop, *orphans])
 
-    async def _outcome(self, call: PendingCall, link: int, *, status: str, reason: str) -> Outcome:
+    async def _outcome(self, key: LinkKey, *, status: str, reason: str) -> Outcome:
         match status:
             case "ready":
-                rows = await self._database.read(_FILES, (call.pbx, call.call_id, link))
-                return Ready(tuple(_file(call.call_id, link, row) for row in rows))
+                return Ready(await self._kept.of_link(key))
             case "absent":
-                return Absent()
+                return Absent(Reason(reason))
             case _:
                 return Failed(Reason(reason))
 
@@ -186,39 +184,46 @@ def settling(key: LinkKey, outcome: Outcome, *, at: datetime, expires_at: dateti
     match outcome:
         case Ready(files):
             status, reason = "ready", Reason.NONE
-        case Absent():
-            files, status, reason = (), "absent", Reason.NO_RECORDING
+        case Absent(reason):
+            files, status = (), "absent"
         case Failed(reason):
             files, status = (), "failed"
         case _:
             assert_never(outcome)
-    unit = [Statement(_SETTLE_JOB, (status, reason.value, _microseconds(at), *key))]
-    for file in files:
-        measures = (file.duration // _MICROSECOND, file.size, file.sha256, file.channels, _microseconds(expires_at))
-        unit.append(Statement(_INSERT_FILE, (*key, file.index, *measures)))
-    return unit
+    settle = Statement(_SETTLE_JOB, (status, reason.value, micros(at), *key))
+    return [settle, *keeping(key, files, at=at, expires_at=expires_at)]
 
 
 def telling(call: PendingCall, due: Sequence[Due], *, at: datetime) -> list[Statement]:
     """Remember that the outcomes are in the outbox; belongs into the unit that puts them there."""
-    return [Statement(_TELL_JOB, (_microseconds(at), call.pbx, call.call_id, told.link)) for told in due]
+    return [Statement(_TELL_JOB, (micros(at), call.pbx, call.call_id, told.link)) for told in due]
 
 
-def _file(call_id: CallId, link: int, row: Row) -> RecordingFile:
-    number, duration, size, sha256, channels = row
-    return RecordingFile(
-        index=number,
-        path=recording_path(call_id, link, number),
-        duration=duration * _MICROSECOND,
-        size=size,
-        sha256=sha256,
-        channels=channels,
-    )
+def moving_to(pbx: str, mark: int) -> Statement:
+    """The PBX's list was read up to the mark."""
+    return Statement(_MOVE_CURSOR, (pbx, mark))
 
 
-def _microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND
+def taking(key: LinkKey, rows: Iterable[RecordingRow]) -> list[Statement]:
+    """The rows are the link's; what was filed of them before their call was seen is expired."""
+    unit = []
+    for row in rows:
+        unit.append(Statement(_EXPIRE_FILED, (key.pbx, key.pbx, row.id, key.call_id)))
+        unit.append(Statement(_TAKE_ROW, (key.pbx, row.id, key.call_id, "")))
+    return unit
 
 
-def _moment(microseconds: int) -> datetime:
-    return _EPOCH + microseconds * _MICROSECOND
+def filing(pbx: str, call_id: str, row: RecordingRow) -> list[Statement]:
+    """A row gets a call that is made up for it."""
+    return [
+        Statement(_TAKE_ROW, (pbx, row.id, call_id, row_to_json(row))),
+        Statement(_DROP_STRAY, (pbx, row.id)),
+    ]
+
+
+def keeping_strays(
+    pbx: str, seen: Iterable[RecordingRow], claimed: Iterable[RecordingRow], *, at: datetime
+) -> list[Statement]:
+    """Remember rows that belong to nobody yet; forget those that were claimed since."""
+    unit = [Statement(_KEEP_STRAY, (pbx, row.id, micros(at), row_to_json(row))) for row in seen]
+    return unit + [Statement(_DROP_STRAY, (pbx, row.id)) for row in claimed]

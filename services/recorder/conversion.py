@@ -1,7 +1,7 @@
 """From one row of the PBX's list to one MP3 in the store: fetch, judge, transcode, check, keep.
 
 Nothing is remembered between two tries, and a second try replaces what the first one left. Whatever is wrong with the
-recording itself is a value; a PBX or a disk that fails raises.
+recording itself is a value; a PBX, a disk or a storage that fails raises.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from services.recorder.ffmpeg import Failure, NotConverted, time_limit, transcode_argv
+from services.recorder.ffmpeg import Failure, NotConverted, is_silent, time_limit, transcode_argv
 from services.recorder.jobs import Reason
 from services.recorder.riff import HEAD_SIZE, Defect, Wav, inspect
 from services.recorder.source import NotFetched
@@ -22,6 +22,7 @@ from services.recorder.store import WrongDuration
 from switchhook.links import RecordingName
 
 if TYPE_CHECKING:
+    from datetime import timedelta
     from pathlib import Path
 
     from services.recorder.matching import AwaitedLink
@@ -45,11 +46,12 @@ class Defective:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
-    """What conversions share; `bitrate` in kbit/s for one channel."""
+    """What conversions share; `bitrate` in kbit/s for one channel. Shorter than `min_length` is no recording."""
 
     work_dir: Path
     program: str
     bitrate: int
+    min_length: timedelta
     transcoder: Transcoder
     store: Store
     metrics: RecorderMetrics
@@ -58,17 +60,19 @@ class Workshop:
 async def convert(
     source: RecordingSource, row: RecordingRow, link: AwaitedLink, *, index: int, workshop: Workshop
 ) -> RecordingFile | Defective:
-    """The link's `index`-th file. Raises `PbxError`, or OSError when a disk cannot be written."""
+    """The link's `index`-th file. Raises `PbxError`, `ObjectsError`, `StorageError`, or OSError for a full disk."""
     name = RecordingName(link.key.call_id, link.key.link, index)
     raw = workshop.work_dir / f"{link.key.pbx}-{name}.wav"
-    draft = await asyncio.to_thread(workshop.store.draft, link.key.pbx, name)
+    draft = workshop.work_dir / f"{link.key.pbx}-{name}"
     try:
-        fetched = await source.download(row.id, raw)
+        fetched = await source.download(row, raw)
         if isinstance(fetched, NotFetched):
             return Defective(fetched.reason, fetched.detail)
         wav = await asyncio.to_thread(_inspected, raw)
         if isinstance(wav, Defect):
-            return Defective(Reason(wav.value), "the file that the PBX sent")
+            return Defective(Reason(wav.value), "the file that the PBX has")
+        if wav.duration < workshop.min_length:
+            return Defective(Reason.TOO_SHORT, f"{wav.duration.total_seconds():.3f} s")
         refused = await _transcode(raw, draft, wav, workshop)
         return refused or await _keep(draft, link, name, wav=wav, workshop=workshop)
     finally:
@@ -86,13 +90,13 @@ async def _transcode(raw: Path, draft: Path, wav: Wav, workshop: Workshop) -> De
             raise OSError(errno.ENOSPC, outcome.detail)
         return Defective(Reason(outcome.failure.value), outcome.detail)
     workshop.metrics.transcode_seconds.observe(time.monotonic() - began)
-    return None
+    return Defective(Reason.SILENT, f"at most {outcome.loudest} dB") if is_silent(outcome) else None
 
 
 async def _keep(
     draft: Path, link: AwaitedLink, name: RecordingName, *, wav: Wav, workshop: Workshop
 ) -> RecordingFile | Defective:
-    kept = await asyncio.to_thread(workshop.store.keep, draft, link, name, duration=wav.duration)
+    kept = await workshop.store.keep(draft, link, name, duration=wav.duration)
     if isinstance(kept, WrongDuration):
         return Defective(Reason.WRONG_DURATION, kept.detail)
     log.info(

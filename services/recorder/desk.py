@@ -1,7 +1,7 @@
-"""One PBX's recordings, from the end of a call to their outcomes: a finder, and a few workers that convert.
+"""One PBX's recordings, from their rows to their outcomes: a few workers that convert, check and settle.
 
-A PBX that cannot be reached or refuses us makes its jobs wait, all together, and no others. A recording that is bad is
-tried three times; a file that is not there yet, for as long as a recording is waited for.
+A PBX or a storage that fails makes its jobs wait, and no others. A recording that is bad is tried three times; a file
+that is not there yet, for as long as a recording is waited for. Nothing is told before it could be fetched by its link.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 from services.recorder.conversion import Defective, convert
 from services.recorder.due_queue import DueQueue
 from services.recorder.finder import explained
-from services.recorder.jobs import Absent, Failed, Ready, Reason
-from switchhook.errors import PbxError, PbxUnreachable, StorageError
+from services.recorder.jobs import NOTHING_TO_HEAR, Absent, Failed, Ready, Reason
+from services.recorder.link_verdict import LinkVerdict
+from switchhook.errors import ObjectsError, PbxError, PbxUnreachable, StorageError
 from switchhook.runtime.backoff import backoff
 
 if TYPE_CHECKING:
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 
     from services.recorder.catalog import Catalog
     from services.recorder.conversion import Workshop
-    from services.recorder.finder import Finder
     from services.recorder.hunt import Found
     from services.recorder.jobs import Outcome
+    from services.recorder.link_check import LinkCheck
     from services.recorder.matching import AwaitedLink
     from services.recorder.rows import RecordingRow
     from services.recorder.settlement import Settlement
@@ -42,19 +43,25 @@ log = logging.getLogger(__name__)
 MAX_ATTEMPTS = 3
 
 _LONGEST_PAUSE = timedelta(seconds=30)
+_LINK_PATIENCE = 30  # times the first pause
+_AT_ONCE = frozenset({Reason.TOO_SHORT, Reason.SILENT})  # of a whole file: another try would tell the same
 
 
 @dataclass(slots=True)
 class _Job:
-    """A link whose recordings are listed; `files` by place in `rows`, from 1."""
+    """A link whose recordings are listed; `files` by place in `rows`, None for what has nothing to hear."""
 
     link: AwaitedLink
     since: datetime
     rows: tuple[RecordingRow, ...] = ()
     attempts: int | None = None  # None: not read yet
     looks: int = 0  # for a file that was not there, or that the PBX did not give
-    files: dict[int, RecordingFile] = field(default_factory=dict)
+    files: dict[int, RecordingFile | None] = field(default_factory=dict)
+    nothing: Reason = Reason.HEADER_ONLY  # why the last one of them has nothing to hear
     outcome: Outcome | None = None
+    tries_of_link: int = 0
+    link_since: datetime | None = None
+    is_checked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +71,14 @@ class Patience:
     wait_for_recording: timedelta
     first_pause: timedelta
     workers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Troubles:
+    """What can fail around a desk: the PBX's downloads, and what all desks store in."""
+
+    pbx: Trouble
+    storage: Trouble
 
 
 class Desk:
@@ -76,7 +91,8 @@ class Desk:
         settlement: Settlement,
         *,
         catalog: Catalog,
-        trouble: Trouble,
+        links: LinkCheck | None,
+        troubles: Troubles,
         patience: Patience,
         clock: Clock,
     ) -> None:
@@ -84,7 +100,8 @@ class Desk:
         self._workshop = workshop
         self._settlement = settlement
         self._catalog = catalog
-        self._trouble = trouble
+        self._links = links
+        self._troubles = troubles
         self._patience = patience
         self._clock = clock
         self._queue: DueQueue[_Job] = DueQueue()
@@ -96,12 +113,11 @@ class Desk:
 
     async def overdue(self, link: AwaitedLink) -> None:
         """No recording of the link came in time."""
-        self._queue.put(_Job(link, since=self._clock(), outcome=Absent()))
+        self._queue.put(_Job(link, since=self._clock(), outcome=Absent(), is_checked=True))
 
-    async def run(self, finder: Finder) -> None:
+    async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(finder.run())
             for _ in range(self._patience.workers):
                 group.create_task(self._work())
 
@@ -109,18 +125,19 @@ class Desk:
         while True:
             job = await self._queue.get()
             if job.outcome is None:
-                await self._trouble.pause()
+                await self._troubles.pbx.pause()
+            await self._troubles.storage.pause()
             try:
                 delay = await self._advance(job)
             except PbxError as error:
                 retry_after = error.retry_after if isinstance(error, PbxUnreachable) else None
-                self._trouble.failed(explained(error), retry_after=retry_after)
+                self._troubles.pbx.failed(explained(error), retry_after=retry_after)
                 # One recording that we may not have must not keep the others waiting: it is asked for ever later.
                 job.looks += 1
                 delay = backoff(job.looks, base=self._patience.first_pause, cap=_LONGEST_PAUSE, jitter=0.0)
-            except (StorageError, OSError) as error:
-                self._trouble.failed(f"recordings cannot be stored: {error}: is the disk full?")
-                delay = _LONGEST_PAUSE
+            except (StorageError, ObjectsError, OSError) as error:
+                self._troubles.storage.failed(f"recordings cannot be stored: {error}")
+                delay = timedelta()  # the trouble's own pause comes first
             except Exception as error:  # the boundary of the lane: one job must not end them all
                 log.exception("recording.broke", extra={"pbx": job.link.key.pbx}, exc_info=error)
                 delay = await self._defective(job, Defective(Reason.INTERNAL, type(error).__name__))
@@ -129,22 +146,49 @@ class Desk:
 
     async def _advance(self, job: _Job) -> timedelta | None:
         """One step; gives the pause before the next one, None when the job is done."""
-        if job.outcome is None:
-            if job.attempts is None:
-                job.attempts = await self._catalog.attempts(job.link.key)
-            for index, row in enumerate(job.rows, start=1):
-                if index not in job.files:
-                    made = await convert(self._source, row, job.link, index=index, workshop=self._workshop)
-                    self._trouble.succeeded()
-                    if isinstance(made, Defective):
-                        return await self._defective(job, made)
-                    job.files[index] = made
-            job.outcome = Ready(tuple(job.files[index] for index in sorted(job.files)))
-        await self._settlement.settle(job.link, job.outcome)
+        if job.outcome is None and (delay := await self._convert(job)) is not None:
+            return delay
+        if not job.is_checked and (delay := await self._check(job)) is not None:
+            return delay
+        if job.outcome is not None:
+            await self._settlement.settle(job.link, job.outcome, job.rows)
+            self._troubles.storage.succeeded()
+        return None
+
+    async def _convert(self, job: _Job) -> timedelta | None:
+        """Make what is missing of the link's files, and its outcome; gives a pause when a file came to nothing."""
+        if job.attempts is None:
+            job.attempts = await self._catalog.attempts(job.link.key)
+        for place, row in enumerate(job.rows):
+            if place in job.files:
+                continue
+            index = 1 + sum(file is not None for file in job.files.values())
+            made = await convert(self._source, row, job.link, index=index, workshop=self._workshop)
+            self._troubles.pbx.succeeded()
+            if isinstance(made, Defective) and made.reason in _AT_ONCE:
+                self._workshop.metrics.defect(made.reason)
+                self._leave_out(job, made)
+            elif isinstance(made, Defective):
+                return await self._defective(job, made)
+            else:
+                job.files[place] = made
+        files = tuple(file for _, file in sorted(job.files.items()) if file is not None)
+        job.outcome = Ready(files) if files else Absent(job.nothing)
+        return None
+
+    async def _check(self, job: _Job) -> timedelta | None:
+        """Fetch the files through their links; gives a pause when something else came, as long as there is patience."""
+        if isinstance(job.outcome, Ready) and self._links is not None:
+            verdict = await self._links.verdict(job.link.key.pbx, job.outcome.files)
+            now = self._clock()
+            job.link_since = job.link_since or now
+            if verdict is LinkVerdict.WRONG and now - job.link_since < _LINK_PATIENCE * self._patience.first_pause:
+                job.tries_of_link += 1
+                return backoff(job.tries_of_link, base=self._patience.first_pause, cap=_LONGEST_PAUSE / 6, jitter=0.0)
+        job.is_checked = True
         return None
 
     async def _defective(self, job: _Job, defective: Defective) -> timedelta:
-        key = job.link.key
         self._workshop.metrics.defect(defective.reason)
         waited = self._clock() - job.since
         if defective.reason is Reason.FILE_NOT_FOUND:
@@ -153,20 +197,26 @@ class Desk:
         else:
             job.attempts = (job.attempts or 0) + 1
             with suppress(StorageError):  # costs one more try after a restart
-                await self._catalog.count_attempt(key)
+                await self._catalog.count_attempt(job.link.key)
             is_hopeless, tries = job.attempts >= MAX_ATTEMPTS, job.attempts
-        log.warning(
-            "recording.defective",
-            extra={
-                "pbx": key.pbx,
-                "call": f"{key.call_id}-{key.link}",
-                "reason": defective.reason.value,
-                "detail": defective.detail,
-                "try": tries,
-            },
-        )
+        _say(job, defective, tries)
+        if is_hopeless and defective.reason in NOTHING_TO_HEAR:
+            self._leave_out(job, defective)
+            return timedelta()
         if is_hopeless:
             job.outcome = Failed(defective.reason)
             return timedelta()
         pause = backoff(tries, base=self._patience.first_pause, cap=_LONGEST_PAUSE, jitter=0.0)
         return min(pause, max(self._patience.wait_for_recording - waited, self._patience.first_pause))
+
+    @staticmethod
+    def _leave_out(job: _Job, defective: Defective) -> None:
+        """The first file that is missing has nothing to hear; the link's others may."""
+        job.files[next(place for place in range(len(job.rows)) if place not in job.files)] = None
+        job.nothing = defective.reason
+
+
+def _say(job: _Job, defective: Defective, tries: int) -> None:
+    key = job.link.key
+    facts = {"reason": defective.reason.value, "detail": defective.detail, "try": tries}
+    log.warning("recording.defective", extra={"pbx": key.pbx, "call": f"{key.call_id}-{key.link}", **facts})

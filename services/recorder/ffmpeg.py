@@ -8,6 +8,7 @@ around the sound; at a telephone's 8 kHz that is up to 0.21 s for a player that 
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -28,6 +29,9 @@ _HIGHEST_BITRATE = 160  # kbit/s of an MP3 of this sample rate
 _START = timedelta(seconds=30)
 _PER_LENGTH = 10  # the slowest machine converts this many times faster than people talk
 _NO_SPACE = "No space left on device"
+_LOUDEST = re.compile(r"max_volume: (-?[0-9.]+|-?inf) dB")
+_SILENCE = -65.0  # dB below full scale; the silence of A-law is at -72, the noise of a quiet line above -60
+_FAULTS = ("[error]", "[fatal]")
 _BAD_SOURCE = ("Invalid data found", "could not find codec", "does not contain any stream", "matches no streams")
 
 
@@ -43,7 +47,9 @@ class Failure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """ffmpeg finished its work."""
+    """ffmpeg finished its work; `loudest` is the loudest moment in dB below full scale, None when it did not say."""
+
+    loudest: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,9 @@ def transcode_argv(program: str, source: str, target: str, *, wav: Wav, bitrate:
     """The command line for one conversion; `bitrate` in kbit/s for one channel, two get twice that."""
     channels = min(wav.channels, 2)
     # `file:` keeps a path that begins with a word and a colon from being taken for a protocol.
-    stream = ffmpeg.input(f"file:{source}", threads=1).output(
+    # The loudest moment is measured on the way, which costs nothing that could be measured.
+    sound = ffmpeg.input(f"file:{source}", threads=1)["a:0"].filter("volumedetect")
+    stream = sound.output(
         f"file:{target}",
         format="mp3",
         acodec="libmp3lame",
@@ -69,14 +77,13 @@ def transcode_argv(program: str, source: str, target: str, *, wav: Wav, bitrate:
         ac=channels,
         ar=SAMPLE_RATE,
         compression_level=7,  # nearly twice as fast as the default; on speech the difference cannot be heard
-        map="0:a:0",
         map_metadata=-1,
         id3v2_version=0,  # the tags are written afterwards, by us
         threads=1,
     )
     # The limit on processor time ends a conversion that outlives a recorder which was killed.
     seconds = math.ceil(time_limit(wav.duration).total_seconds())
-    flags = ["-hide_banner", "-nostdin", "-loglevel", "error", "-y", "-timelimit", str(seconds)]
+    flags = ["-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+info", "-y", "-timelimit", str(seconds)]
     command: list[str] = stream.compile(cmd=[program, *flags])
     return command
 
@@ -89,8 +96,10 @@ def time_limit(duration: timedelta) -> timedelta:
 def classify_exit(code: int, messages: str) -> TranscodeOutcome:
     """What an exit code (negative: minus the signal) and the end of ffmpeg's messages mean."""
     if code == 0:
-        return Converted()
-    detail = messages.strip().rpartition("\n")[2][-200:]
+        loudest = _LOUDEST.findall(messages)
+        return Converted(float(loudest[-1]) if loudest else None)
+    lines = messages.strip().splitlines() or [""]
+    detail = next((line for line in reversed(lines) if any(fault in line for fault in _FAULTS)), lines[-1])[-200:]
     if code < 0:
         return NotConverted(Failure.KILLED, f"signal {-code}")
     if _NO_SPACE in messages:
@@ -98,3 +107,8 @@ def classify_exit(code: int, messages: str) -> TranscodeOutcome:
     if any(sign in messages for sign in _BAD_SOURCE):
         return NotConverted(Failure.BAD_SOURCE, detail)
     return NotConverted(Failure.FAILED, detail or f"exit code {code}")
+
+
+def is_silent(converted: Converted) -> bool:
+    """True when nothing can be heard."""
+    return converted.loudest is not None and converted.loudest < _SILENCE

@@ -1,4 +1,4 @@
-"""The one loop that reads a PBX's list of recordings: often while young calls wait, rarely for old ones, else never."""
+"""The one loop that reads a PBX's list of recordings: often while young calls wait, rarely for old ones or for none."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from services.recorder.catalog import keeping_strays, moving_to
 from switchhook.errors import PbxError, PbxForbidden, PbxUnreachable, StorageError
 
 if TYPE_CHECKING:
@@ -19,13 +20,17 @@ if TYPE_CHECKING:
     from services.recorder.jobs import PendingCall
     from services.recorder.matching import AwaitedLink
     from services.recorder.metrics import RecorderMetrics
+    from services.recorder.rows import RecordingRow
     from services.recorder.source import RecordingSource
     from services.recorder.trouble import Trouble
     from switchhook.runtime.clock import Clock
+    from switchhook.storage import Statement
 
 _YOUNG = timedelta(seconds=60)
 _SLOWEST = timedelta(seconds=15)
+_IDLE = timedelta(seconds=60)
 _SLOWING = 1.5
+_FILED_AT_ONCE = 100
 _RIGHT = "recordings can be read only with the role System Owner of a real department, not 'System Wide'"
 
 
@@ -35,6 +40,7 @@ class Findings:
 
     found: Callable[[Sequence[Found]], None]
     overdue: Callable[[AwaitedLink], Awaitable[None]]
+    unmatched: Callable[[RecordingRow, datetime], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +51,14 @@ class FinderTools:
     trouble: Trouble
     metrics: RecorderMetrics
     clock: Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """`interval` between looks for young calls; a row that nobody claims for `unmatched_after` has no call."""
+
+    interval: timedelta
+    unmatched_after: timedelta
 
 
 class Finder:
@@ -58,7 +72,7 @@ class Finder:
         *,
         tools: FinderTools,
         findings: Findings,
-        interval: timedelta,
+        pace: Pace,
     ) -> None:
         self._pbx = pbx
         self._source = source
@@ -68,9 +82,11 @@ class Finder:
         self._metrics = tools.metrics
         self._clock = tools.clock
         self._findings = findings
-        self._interval = interval
-        self._gap = interval
+        self._interval = pace.interval
+        self._unmatched_after = pace.unmatched_after
+        self._gap = pace.interval
         self._cursor: int | None = None
+        self._is_restored = False
         self._stirred = asyncio.Event()
 
     def add(self, call: PendingCall, *, sweep_at: datetime | None = None) -> None:
@@ -79,12 +95,20 @@ class Finder:
         self._gap = self._interval
         self._stirred.set()
 
+    def name(self, call_id: str, ids: Sequence[int]) -> None:
+        """The PBX's call log says that these recordings are the call's."""
+        self._hunt.name(call_id, ids, at=self._clock())
+        self._stirred.set()
+
+    def stir(self) -> None:
+        """There may be something new: look soon."""
+        self._stirred.set()
+
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            while self._hunt.is_idle:
-                self._stirred.clear()
-                await self._stirred.wait()  # nothing is looked for: only a new call changes that
+            if self._hunt.is_idle:
+                await self._stirred_within(min(_IDLE, self._unmatched_after))
             await self._trouble.pause()
             try:
                 await self._look()
@@ -92,7 +116,7 @@ class Finder:
                 retry_after = error.retry_after if isinstance(error, PbxUnreachable) else None
                 self._trouble.failed(explained(error), retry_after=retry_after)
             except (StorageError, OSError) as error:
-                self._trouble.failed(f"the recorder's files cannot be written: {error}: is the disk full?")
+                self._trouble.failed(f"the recorder's files cannot be read or written: {error}")
             else:
                 self._trouble.succeeded()
             await self._rest()
@@ -100,16 +124,20 @@ class Finder:
     async def _look(self) -> None:
         looked_at = self._clock()
         self._metrics.polls.inc()
+        if not self._is_restored:
+            self._hunt.strays.restore(await self._catalog.strays(self._pbx))
+            self._is_restored = True
         await self._sweep(looked_at)
         async for rows in self._source.listed_after(self._cursor or 0):
             self._hunt.take(rows, at=self._clock())
-            self._cursor = max(row.id for row in rows)
-            await self._catalog.move_cursor(self._pbx, self._cursor)
+            await self._read_to(max(self._cursor or 0, *(row.place for row in rows)))
+        await self._keep_strays()
         found = self._hunt.complete(looked_at=looked_at)
         if found:
             self._findings.found(found)
         for link in self._hunt.overdue():
             await self._findings.overdue(link)
+        await self._give_up_strays()
 
     async def _sweep(self, at: datetime) -> None:
         """Look through the time of those who have waited for long; also notices a list that starts again."""
@@ -118,16 +146,33 @@ class Finder:
         windows = self._hunt.windows(at=at)
         if not windows and self._cursor is not None:
             return
-        newest = await self._source.newest_id()
+        newest = await self._source.newest_mark()
         if self._cursor is None or newest < self._cursor:
             # The first look, or a PBX that was restored: what is older than this is found by its time.
             windows = windows or self._hunt.windows(at=None)
-            self._cursor = newest
-            await self._catalog.move_cursor(self._pbx, newest)
+            await self._read_to(newest)
         for window in windows:
             async for rows in self._source.listed_within(window):
                 self._hunt.take(rows, at=self._clock())
         self._hunt.swept(at=at)
+
+    async def _read_to(self, mark: int) -> None:
+        """Move the cursor, and keep what belongs to nobody yet: it will not be listed again."""
+        await self._keep_strays(moving_to(self._pbx, mark))
+        self._cursor = mark
+
+    async def _keep_strays(self, *more: Statement) -> None:
+        # Sweeps list what was told long ago too.
+        for row in await self._catalog.taken(self._pbx, self._hunt.strays.unkept):
+            self._hunt.strays.claim(row)
+        seen, claimed = self._hunt.strays.changes()
+        await self._catalog.write([*keeping_strays(self._pbx, seen, claimed, at=self._clock()), *more])
+
+    async def _give_up_strays(self) -> None:
+        now = self._clock()
+        for row in self._hunt.strays.unmatched(seen_before=now - self._unmatched_after)[:_FILED_AT_ONCE]:
+            await self._findings.unmatched(row, now)
+            self._hunt.strays.claim(row)
 
     async def _rest(self) -> None:
         """Until the next look: an interval for young calls, growing for old ones, cut short by a new call."""
@@ -137,15 +182,20 @@ class Finder:
         is_urgent = is_young or self._hunt.is_settling
         self._gap = self._interval if is_urgent else min(self._gap * _SLOWING, slowest)
         await asyncio.sleep(self._interval.total_seconds())
+        if self._hunt.is_idle:
+            return
         left = self._gap - self._interval
         sweep_at = self._hunt.next_sweep()
         if sweep_at is not None:
             left = min(left, sweep_at - self._clock())
         if left > timedelta():
-            self._stirred.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(left.total_seconds()):
-                    await self._stirred.wait()
+            await self._stirred_within(left)
+
+    async def _stirred_within(self, time: timedelta) -> None:
+        self._stirred.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(time.total_seconds()):
+                await self._stirred.wait()
 
 
 def explained(error: PbxError) -> str:

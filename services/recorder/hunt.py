@@ -8,12 +8,13 @@ of the links that still wait, at growing distances, and once more before a recor
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from services.recorder.matching import TOLERANCE, AwaitedLink, LinkIndex
+from services.recorder.matching import TOLERANCE, AwaitedLink, LinkIndex, closest_of_call
+from services.recorder.source import Window
+from services.recorder.strays import Strays
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from services.recorder.jobs import PendingCall
     from services.recorder.rows import RecordingRow
 
-_REMEMBERED = 10_000
 _FIRST_SWEEP = timedelta(seconds=10)
 _SWEEP_GROWTH = 3
 
@@ -33,14 +33,6 @@ class Found:
 
     link: AwaitedLink
     rows: tuple[RecordingRow, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A span of time in which awaited recordings began."""
-
-    begin: datetime
-    end: datetime
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,8 +53,8 @@ class Hunt:
     settle: timedelta
     _index: LinkIndex = field(default_factory=LinkIndex)
     _hunted_by_call: dict[str, _Hunted] = field(default_factory=dict)
-    _strays: OrderedDict[int, RecordingRow] = field(default_factory=OrderedDict)
-    _strays_by_number: dict[int, set[int]] = field(default_factory=dict)
+    strays: Strays = field(default_factory=Strays)
+    _call_by_row: dict[int, str] = field(default_factory=dict)
 
     def add(self, call: PendingCall, *, at: datetime, sweep_at: datetime | None = None) -> None:
         """Look for the recordings of the call's links that have no outcome yet; sweep for them at `sweep_at`."""
@@ -77,17 +69,25 @@ class Hunt:
         # Links that have an outcome stay in the index while their call is hunted, so that their rows go to no other.
         for link in call.links:
             self._index.add(link)
-        early = {row for number in call.links[0].numbers for row in self._strays_by_number.get(number, ())}
-        self.take([self._strays[row] for row in sorted(early)], at=at)
+        self.take([row for link in call.links for row in self.strays.near(link)], at=at)
+
+    def name(self, call_id: str, ids: Iterable[int], *, at: datetime) -> None:
+        """The PBX's call log says which recordings are the call's: it knows better than their names and times."""
+        hunted = self._hunted_by_call.get(call_id)
+        if hunted is None:
+            return
+        named = set(ids)
+        self._call_by_row |= dict.fromkeys(named, call_id)
+        self.take([row for row in self.strays.rows if row.id in named], at=at)
 
     def take(self, rows: Iterable[RecordingRow], *, at: datetime) -> None:
         """Rows that the PBX listed at `at`; those that are known already change nothing."""
         for row in rows:
-            link = self._index.owner(row)
+            link = self._named_owner(row) or self._index.owner(row)
             if link is None:
-                self._remember(row)
+                self.strays.remember(row, at=at)
                 continue
-            self._forget(row)
+            self.strays.claim(row)
             hunted = self._hunted_by_call[link.key.call_id]
             found = hunted.missing.get(link.key.link)
             if found is not None and row.id not in found:
@@ -160,28 +160,17 @@ class Hunt:
         """When the next sweep is due."""
         return min((hunted.sweep_at for hunted in self._hunted_by_call.values()), default=None)
 
+    def _named_owner(self, row: RecordingRow) -> AwaitedLink | None:
+        hunted = self._hunted_by_call.get(self._call_by_row.get(row.id, ""))
+        return closest_of_call(row, hunted.call.links) if hunted is not None else None
+
     def _finish(self, hunted: _Hunted, link: AwaitedLink) -> None:
         del hunted.missing[link.key.link]
         if not hunted.missing:
             del self._hunted_by_call[hunted.call.call_id]
+            self._call_by_row = {row: call for row, call in self._call_by_row.items() if call != hunted.call.call_id}
             for done in hunted.call.links:
                 self._index.discard(done)
-
-    def _remember(self, row: RecordingRow) -> None:
-        if row.call_number is None or row.id in self._strays:
-            return
-        self._strays[row.id] = row
-        self._strays_by_number.setdefault(row.call_number, set()).add(row.id)
-        if len(self._strays) > _REMEMBERED:
-            self._forget(next(iter(self._strays.values())))
-
-    def _forget(self, row: RecordingRow) -> None:
-        if self._strays.pop(row.id, None) is None or row.call_number is None:
-            return
-        rows = self._strays_by_number[row.call_number]
-        rows.discard(row.id)
-        if not rows:
-            del self._strays_by_number[row.call_number]
 
 
 def _beginning(row: RecordingRow) -> tuple[float, int]:

@@ -28,6 +28,8 @@ class Reason(StrEnum):
     EMPTY = "empty"
     NOT_WAV = "not_wav"
     HEADER_ONLY = "header_only"
+    TOO_SHORT = "too_short"
+    SILENT = "silent"
     TRUNCATED = "truncated"
     FILE_NOT_FOUND = "file_not_found"
     REFUSED = "refused"
@@ -49,7 +51,9 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """The PBX listed no recording in time."""
+    """The PBX listed no recording in time, or one in which nothing can be heard."""
+
+    reason: Reason = Reason.NO_RECORDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,9 @@ class Failed:
 
 
 Outcome = Ready | Absent | Failed
+
+NOTHING_TO_HEAR = frozenset({Reason.HEADER_ONLY, Reason.TOO_SHORT, Reason.SILENT})
+"""Reasons for which a recording is absent rather than failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +83,7 @@ class PendingCall:
     """A call that is over, until all its links' outcomes are told. `links`: newest first; `told`: how many of them.
 
     `last_sequence` is that of the call's last event before those of its recordings.
+    One that is not matched was made up for a recording that belongs to no call; what is not announced is only kept.
     """
 
     pbx: str
@@ -87,6 +95,8 @@ class PendingCall:
     told: int = 0
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     told_at: datetime | None = None
+    is_matched: bool = True
+    is_announced: bool = True
 
     def due(self, outcomes: Mapping[int, Outcome]) -> list[Due]:
         """What may be told, in order, once `outcomes` (by link) are known."""
@@ -116,6 +126,8 @@ def pending_call(final: Event, *, accepted_at: datetime) -> PendingCall:
             started_at=link.started_at,
             ended_at=link.ended_at or final.occurred_at,
             is_internal=call.direction is Direction.INTERNAL,
+            did=call.did,
+            direction=call.direction.value,
         )
         for link in sorted(call.links, key=lambda link: link.number, reverse=True)
     ]
@@ -137,8 +149,8 @@ def recording_event(final: Event, due: Due, *, at: datetime, retention: timedelt
     match due.outcome:
         case Ready(files):
             kind, recording = EventType.RECORDING_READY, Recording(files=files, expires_at=ended_at + retention)
-        case Absent():
-            kind, recording = EventType.RECORDING_ABSENT, Recording(reason=Reason.NO_RECORDING.value)
+        case Absent(reason):
+            kind, recording = EventType.RECORDING_ABSENT, Recording(reason=reason.value)
         case Failed(reason):
             kind, recording = EventType.RECORDING_FAILED, Recording(reason=reason.value)
         case _:

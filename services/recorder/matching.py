@@ -43,6 +43,8 @@ class AwaitedLink:
     started_at: datetime
     ended_at: datetime
     is_internal: bool = False
+    did: str = ""
+    direction: str = ""
 
 
 class LinkIndex:
@@ -53,12 +55,12 @@ class LinkIndex:
 
     def add(self, link: AwaitedLink) -> None:
         """Await the link's recordings; a link that is awaited already is left alone."""
-        for mark in _marks(link):
+        for mark in marks(link):
             self._links_by_mark.setdefault(mark, {})[link.key] = link
 
     def discard(self, link: AwaitedLink) -> None:
         """Await them no longer."""
-        for mark in _marks(link):
+        for mark in marks(link):
             links = self._links_by_mark.get(mark, {})
             links.pop(link.key, None)
             if not links:
@@ -66,12 +68,26 @@ class LinkIndex:
 
     def owner(self, row: RecordingRow) -> AwaitedLink | None:
         """The link that the row belongs to; None when no awaited one fits."""
-        mark: Iterable[Hashable] = [row.call_number] if row.call_number is not None else row.sides
-        candidates = [link for key in mark for link in self._links_by_mark.get(key, {}).values() if _fits(row, link)]
+        near = (link for mark in marks_of(row) for link in self._links_by_mark.get(mark, {}).values())
+        candidates = [link for link in near if _fits(row, link)]
         return max(candidates, key=lambda link: _closeness(row, link), default=None)
 
 
-def _marks(link: AwaitedLink) -> tuple[Hashable, ...]:
+def closest_of_call(row: RecordingRow, links: Iterable[AwaitedLink]) -> AwaitedLink | None:
+    """The link of a row that is known to be of these links' call: its extension's, and of those the nearest in time.
+
+    A recording of a consultation is none's.
+    """
+    own = [link for link in links if bare_number(link.user) in row.sides and row.is_internal <= link.is_internal]
+    return max(own, key=lambda link: _closeness(row, link), default=None)
+
+
+def marks_of(row: RecordingRow) -> Iterable[Hashable]:
+    """Under which the row looks for its link."""
+    return [row.call_number] if row.call_number is not None else row.sides
+
+
+def marks(link: AwaitedLink) -> tuple[Hashable, ...]:
     """Under which a row may look for the link: integers are call numbers, texts are extensions."""
     return (*link.numbers, bare_number(link.user))
 
@@ -80,11 +96,22 @@ def _fits(row: RecordingRow, link: AwaitedLink) -> bool:
     # A consultation between colleagues is no conversation with the outside party: its recording is not for the link.
     if row.started_at is None or (row.is_internal and not link.is_internal):
         return False
+    if row.direction is None and not link.is_internal and _is_between_colleagues(row, link):
+        return False
     if not link.started_at - TOLERANCE <= row.started_at <= link.ended_at + TOLERANCE:
         return False
     if bare_number(link.user) not in row.sides:
         return False
     return row.call_number is not None or bare_number(link.outside_number) in row.sides
+
+
+def _is_between_colleagues(row: RecordingRow, link: AwaitedLink) -> bool:
+    """A guess, where nothing tells: the other side is a number as long as the extension's, and not the outside one."""
+    user = bare_number(link.user)
+    others = row.sides - {user}
+    return bare_number(link.outside_number) not in others and any(
+        other.isdigit() and len(other) == len(user) for other in others
+    )
 
 
 def _closeness(row: RecordingRow, link: AwaitedLink) -> tuple[timedelta, timedelta]:

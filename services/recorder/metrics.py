@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from services.recorder.jobs import Absent, Failed, Outcome, Ready, Reason
-from switchhook.telemetry.metrics import LATENCY_BUCKETS
+from services.recorder.jobs import NOTHING_TO_HEAR, Absent, Failed, Outcome, Ready, Reason
+from services.recorder.link_verdict import LinkVerdict
+from switchhook.objects import GoneReason
+from switchhook.telemetry.metrics import LATENCY_BUCKETS, outbox_age
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -42,7 +44,21 @@ class RecorderMetrics:
             registry=registry,
         )
         self.polls = Counter("switchhook_recorder_polls", "Looks at a PBX's list of recordings.", registry=registry)
-        self.purged = Counter("switchhook_recordings_purged", "MP3 files deleted by age.", registry=registry)
+        self._purged = Counter("switchhook_recordings_purged", "MP3 files deleted.", ["reason"], registry=registry)
+        self.stored_bytes = Gauge(
+            "switchhook_recordings_stored_bytes", "What all MP3 files take, as last counted.", registry=registry
+        )
+        self._link_checks = Counter(
+            "switchhook_recording_link_checks",
+            "Recordings fetched through their public link before they were told.",
+            ["verdict"],
+            registry=registry,
+        )
+        self.outbox_age = outbox_age(registry)
+        for gone in GoneReason:
+            self._purged.labels(gone.value)
+        for verdict in LinkVerdict:
+            self._link_checks.labels(verdict.value)
         self.jobs_waiting = Gauge(
             "switchhook_recorder_jobs_waiting", "Links whose outcome is not told yet.", registry=registry
         )
@@ -53,7 +69,7 @@ class RecorderMetrics:
         self._recordings.labels("absent", Reason.NO_RECORDING.value)
         for reason in Reason:
             if reason not in _NO_FAILURES:
-                self._recordings.labels("failed", reason.value)
+                self._recordings.labels("absent" if reason in NOTHING_TO_HEAR else "failed", reason.value)
                 self._defects.labels(reason.value)
 
     def told(self, outcome: Outcome) -> None:
@@ -61,10 +77,18 @@ class RecorderMetrics:
         match outcome:
             case Ready():
                 self._recordings.labels("ready", Reason.NONE.value).inc()
-            case Absent():
-                self._recordings.labels("absent", Reason.NO_RECORDING.value).inc()
+            case Absent(reason):
+                self._recordings.labels("absent", reason.value).inc()
             case Failed(reason):
                 self._recordings.labels("failed", reason.value).inc()
+
+    def purged(self, reason: GoneReason, files: int) -> None:
+        """Files were deleted."""
+        self._purged.labels(reason.value).inc(files)
+
+    def link_checked(self, verdict: LinkVerdict) -> None:
+        """A public link was tried."""
+        self._link_checks.labels(verdict.value).inc()
 
     def defect(self, reason: Reason) -> None:
         """A try came to nothing."""

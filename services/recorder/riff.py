@@ -70,17 +70,33 @@ def inspect(head: bytes, size: int) -> Wav | Defect:
         return Defect.EMPTY
     if len(head) < _RIFF_SIZE or head[:4] not in {b"RIFF", b"RF64"} or head[8:12] != b"WAVE":
         return Defect.NOT_WAV
+    written, declared, offset = _sound(head)
+    if declared is None:
+        return Defect.HEADER_ONLY if offset >= size else Defect.NOT_WAV
+    return _measure(written, declared=declared, held=size - offset) if written else Defect.NOT_WAV
+
+
+def is_complete(head: bytes, size: int) -> bool:
+    """True when the file is a recording whose header tells how much sound there is, and all of it is there."""
+    if not isinstance(inspect(head, size), Wav):
+        return False
+    _, declared, offset = _sound(head)
+    return declared is not None and declared not in _UNKNOWN_SIZES and size >= offset + declared
+
+
+def _sound(head: bytes) -> tuple[_Format | None, int | None, int]:
+    """The format, the declared size of the sound and where it begins; no size when the sound is not in sight."""
     written: _Format | None = None
     offset = _RIFF_SIZE
     while offset + 8 <= len(head):
         name, length = head[offset : offset + 4], int.from_bytes(head[offset + 4 : offset + 8], "little")
         offset += 8
         if name == b"data":
-            return _measure(written, declared=length, held=size - offset) if written else Defect.NOT_WAV
+            return written, length, offset
         if name == b"fmt ":
             written = _format(head[offset : offset + length])
         offset += length + length % 2
-    return Defect.HEADER_ONLY if offset >= size else Defect.NOT_WAV
+    return written, None, offset
 
 
 def _format(chunk: bytes) -> _Format | None:

@@ -1,4 +1,4 @@
-"""The PBX's list of recordings, one row at a time: from the vendor's JSON to what matching needs.
+"""One recording that a PBX lists: from the vendor's JSON, or from a file's name, to what matching needs.
 
 Pure. Unknown fields are ignored and missing ones tolerated: a row is refused only when it has no id. What the fields
 leave out is taken from the file's name, `[Name]_a-b_YYYYMMDDHHMMSS(number).wav`.
@@ -9,23 +9,33 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from switchhook.events import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_CALL_NUMBER = re.compile(r"\((?P<number>[0-9]{1,10})\)\.[A-Za-z0-9]+$")
-_SIDES = re.compile(r"(?:^|[\]_])(?P<a>[^-_\[\]]+)-(?P<b>[^-_\[\]]+)_[0-9]{14}\(")
+CALL_NUMBER = re.compile(r"\((?P<number>[0-9]{1,10})\)\.[A-Za-z0-9]+$")
+SIDES = re.compile(r"(?:^|[\]_])(?P<a>[^-_\[\]]*)-(?P<b>[^-_\[\]]*)_[0-9]{14}[(.]")
 _SIDE_FIELDS = ("FromDn", "ToDn", "FromCallerNumber", "ToCallerNumber")
-_LOCAL = "Local"
+_DIRECTIONS = {
+    "Local": Direction.INTERNAL,
+    "InboundExternal": Direction.INBOUND,
+    "OutboundExternal": Direction.OUTBOUND,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingRow:
-    """One file that the PBX lists.
+    """One file that the PBX has.
 
-    `call_number` is the PBX's runtime number of the call, None when the file's name does not tell it. `sides` are all
-    numbers, extensions and others, that the row or the name mentions. `is_internal`: no outside party took part.
+    `id` names it for ever, `mark` is its place in the list (0: the same as `id`), `file` its path where it is read from
+    a folder. `call_number` is the PBX's runtime number of the call, None when nothing tells it. `sides` are all
+    numbers, extensions and others, that the row or the name mentions; `user` is the extension among them and
+    `outside_number` the other one, where that is known. `direction` is None when nothing tells it.
     """
 
     id: int
@@ -33,7 +43,22 @@ class RecordingRow:
     sides: frozenset[str]
     started_at: datetime | None
     ended_at: datetime | None
-    is_internal: bool = False
+    direction: Direction | None = None
+    user: str = ""
+    outside_number: str = ""
+    did: str = ""
+    file: str = ""
+    mark: int = 0
+
+    @property
+    def is_internal(self) -> bool:
+        """True when no outside party took part."""
+        return self.direction is Direction.INTERNAL
+
+    @property
+    def place(self) -> int:
+        """Where it stands in the list."""
+        return self.mark or self.id
 
     def earlier(self, shift: timedelta) -> RecordingRow:
         """The same with its times so much earlier."""
@@ -50,14 +75,40 @@ def parse_row(fields: Mapping[str, object]) -> RecordingRow | None:
         return None
     url = _text(fields.get("RecordingUrl")) or _text(fields.get("ArchivedUrl"))
     folder, _, name = url.replace("\\", "/").rpartition("/")
-    number = _CALL_NUMBER.search(name)
+    number = CALL_NUMBER.search(name)
+    direction = _DIRECTIONS.get(_text(fields.get("CallType")))
+    inside, outside = ("To", "From") if direction is Direction.INBOUND else ("From", "To")
     return RecordingRow(
         id=identity,
         call_number=int(number["number"]) if number else None,
         sides=frozenset(_sides(fields, folder.rpartition("/")[2], name)),
         started_at=_moment(fields.get("StartTime")),
         ended_at=_moment(fields.get("EndTime")),
-        is_internal=fields.get("CallType") == _LOCAL,
+        direction=direction,
+        user=_text(fields.get(f"{inside}Dn")),
+        outside_number=_text(fields.get(f"{outside}CallerNumber")).removeprefix("Ext.").strip(),
+        did=_text(fields.get("FromDidNumber")) if direction is Direction.INBOUND else "",
+    )
+
+
+def row_to_json(row: RecordingRow) -> str:
+    """The row as it is remembered."""
+    fields = {name: getattr(row, name) for name in RecordingRow.__dataclass_fields__}
+    return orjson.dumps({**fields, "sides": sorted(row.sides)}).decode()
+
+
+def row_from_json(text: str) -> RecordingRow:
+    """What `row_to_json` wrote."""
+    fields: dict[str, Any] = orjson.loads(text)
+    direction = fields["direction"]
+    return RecordingRow(
+        **{
+            **fields,
+            "sides": frozenset(fields["sides"]),
+            "started_at": _moment(fields["started_at"]),
+            "ended_at": _moment(fields["ended_at"]),
+            "direction": None if direction is None else Direction(direction),
+        }
     )
 
 
@@ -67,9 +118,9 @@ def bare_number(written: str) -> str:
 
 
 def _sides(fields: Mapping[str, object], folder: str, name: str) -> Iterable[str]:
-    named = _SIDES.search(name)
+    named = SIDES.search(name)
     texts = [_text(fields.get(field)) for field in _SIDE_FIELDS]
-    texts += [folder, *(named.groups() if named else ())]
+    texts += [folder, *((named["a"], named["b"]) if named else ())]
     return (number for text in texts if (number := bare_number(text)))
 
 

@@ -8,55 +8,60 @@ import shutil
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
+from services.recorder.api import RecorderApi
 from services.recorder.catalog import Catalog
 from services.recorder.conversion import Workshop
-from services.recorder.desk import Desk, Patience
-from services.recorder.finder import Finder, FinderTools, Findings
-from services.recorder.hunt import Hunt
 from services.recorder.intake import Intake
 from services.recorder.jobs import Failed, Reason
+from services.recorder.kept_files import KeptFiles
+from services.recorder.link_check import LinkCheck
 from services.recorder.metrics import RecorderMetrics
-from services.recorder.retention import Retention
+from services.recorder.office import Common, Office
+from services.recorder.retention import Limits, Retention
+from services.recorder.retention_policy import RetentionPolicy
 from services.recorder.settlement import Settlement
-from services.recorder.source import RecordingSource
+from services.recorder.sources import open_source
 from services.recorder.store import Store
 from services.recorder.transcoder import Transcoder, end_leftovers, find_ffmpeg
 from services.recorder.trouble import Trouble
 from switchhook.errors import StorageError
-from switchhook.pbx import PbxSession
+from switchhook.objects import open_objects
 from switchhook.rpc import Publisher, serve_publish
 from switchhook.runtime.clock import utc_now
+from switchhook.settings.link_key import link_key
 from switchhook.storage import Outbox, open_database
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
+    from aiohttp.web import RouteDef
     from prometheus_client import CollectorRegistry
-    from pydantic import SecretStr
 
     from services.recorder.jobs import PendingCall
+    from switchhook.objects import Objects
     from switchhook.runtime.clock import Clock
     from switchhook.runtime.health import ServiceHealth
-    from switchhook.settings import PbxSettings, RecorderSettings, Settings
+    from switchhook.settings import Settings
     from switchhook.storage import Database
 
 log = logging.getLogger(__name__)
 
 _STREAM = "recordings"
+_MEASURE_EVERY = 1.0  # seconds
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Client:
-    """The API client that the recorder uses for a PBX: one of its own, or the monitor's."""
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    """The recorder's database, by what is in it."""
 
-    name: str
-    url: str
-    client_id: str
-    client_secret: SecretStr
-    ca_file: Path | None
+    database: Database
+    catalog: Catalog
+    kept: KeptFiles
+    outbox: Outbox
 
 
 class Recorder:
@@ -64,20 +69,30 @@ class Recorder:
 
     name = "recorder"
 
-    def __init__(self, settings: Settings, *, metrics: RecorderMetrics, program: str, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, *, objects: Objects, metrics: RecorderMetrics, program: str, clock: Clock
+    ) -> None:
         self._settings = settings
         self._section = settings.recorder
+        self._objects = objects
         self._metrics = metrics
         self._program = program
         self._clock = clock
+        self._api = RecorderApi(clock=clock)
         self.address = ""
         """Where events are accepted, once `run` has said that it is ready."""
 
     @classmethod
     def from_settings(cls, settings: Settings, *, registry: CollectorRegistry, clock: Clock = utc_now) -> Recorder:
-        """Raises ConfigError when there is no ffmpeg."""
+        """Raises ConfigError when there is no ffmpeg, or a key cannot be read."""
         program = find_ffmpeg(settings.recorder.ffmpeg)
-        return cls(settings, metrics=RecorderMetrics(registry), program=program, clock=clock)
+        metrics = RecorderMetrics(registry)
+        return cls(settings, objects=open_objects(settings), metrics=metrics, program=program, clock=clock)
+
+    @property
+    def admin_routes(self) -> Sequence[RouteDef]:
+        """See `Administered`."""
+        return self._api.routes
 
     async def run(self, health: ServiceHealth) -> None:
         """Serve until cancelled."""
@@ -92,114 +107,134 @@ class Recorder:
             )
             stack.push_async_callback(database.close)
             outbox = Outbox(database, _STREAM, self._section.sinks)
+            await outbox.load()
             stack.push_async_callback(outbox.flush)
-            sessions = {
-                pbx.name: await stack.enter_async_context(_session(pbx, settings.data_dir, self._clock))
+            kept = KeptFiles(database)
+            tables = _Tables(database, Catalog(database, kept), kept, outbox)
+            common = await self._common(stack, tables, health)
+            offices = {
+                pbx.name: Office(pbx, await open_source(stack, pbx, settings, clock=self._clock), common)
                 for pbx in settings.pbx
             }
-            await self._work(_Parts(database, outbox, sessions, health))
+            await self._work(stack, tables, common, offices)
 
-    async def _work(self, parts: _Parts) -> None:
+    async def _common(self, stack: AsyncExitStack, tables: _Tables, health: ServiceHealth) -> Common:
+        section, clock = self._section, self._clock
         # Absolute: by this path, and no other of the same name, leftover conversions are found.
         work_dir = await asyncio.to_thread((self._settings.data_dir / "recorder-work").resolve)
-        store = Store(self._settings.storage_root)
-        await asyncio.to_thread(_prepare, work_dir, store)
-        catalog = Catalog(parts.database)
-        section, clock = self._section, self._clock
-        settlement = Settlement(parts.database, catalog, parts.outbox, retention=section.retention, clock=clock)
+        await asyncio.to_thread(_prepare, work_dir)
+        settlement = Settlement(
+            tables.database,
+            tables.catalog,
+            tables.kept,
+            outbox=tables.outbox,
+            policy=RetentionPolicy.from_settings(section),
+            clock=clock,
+        )
         settlement.measured_by(self._metrics)
         workshop = Workshop(
             work_dir=work_dir,
             program=self._program,
             bitrate=section.bitrate,
+            min_length=section.min_length,
             transcoder=Transcoder(concurrency=section.concurrency),
-            store=store,
+            store=Store(self._objects, tables.kept),
             metrics=self._metrics,
         )
+        return Common(
+            section=section,
+            catalog=tables.catalog,
+            settlement=settlement,
+            workshop=workshop,
+            links=await self._links(stack, health),
+            storage=Trouble("storage", health=health, clock=clock),
+            health=health,
+            clock=clock,
+        )
+
+    async def _links(self, stack: AsyncExitStack, health: ServiceHealth) -> LinkCheck | None:
+        if not self._section.verify_links:
+            return None
+        fileserver = self._settings.fileserver
+        key = None if fileserver.links == "open" else link_key(self._settings)
+        trouble = Trouble("public link", health=health, clock=self._clock)
+        check = LinkCheck(fileserver.public_url, key, trouble=trouble, metrics=self._metrics, clock=self._clock)
+        return await stack.enter_async_context(check)
+
+    async def _work(
+        self, stack: AsyncExitStack, tables: _Tables, common: Common, offices: Mapping[str, Office]
+    ) -> None:
+        section, clock = self._section, self._clock
+        calls = _Calls(common.settlement, offices)
+        for call in await tables.catalog.unfinished():
+            call.is_announced = call.is_matched or section.announce_unmatched
+            await calls.resume(call, at=clock())
+        retention = Retention(
+            tables.catalog,
+            tables.kept,
+            common.workshop.store,
+            metrics=self._metrics,
+            limits=Limits(
+                purge_at=section.purge_at,
+                quota=section.quota,
+                remember_calls=RetentionPolicy.from_settings(section).longest,
+            ),
+            trouble=Trouble("retention", health=common.health, clock=clock),
+            clock=clock,
+        )
+        stack.enter_context(self._api.opened(tables.database, retention=retention))
         async with asyncio.TaskGroup() as group:
-            finders = {}
-            for pbx, session in parts.sessions.items():
-                desk, finder = self._desk(pbx, session, parts.health, workshop, settlement=settlement, catalog=catalog)
-                finders[pbx] = finder
-                group.create_task(desk.run(finder))
-            calls = _Calls(settlement, finders)
-            for call in await catalog.unfinished():
-                calls.begin(call, sweep_at=clock())
-            group.create_task(calls.refuse_unknown())
-            retention = Retention(catalog, store, self._metrics, retention=section.retention, clock=clock)
-            group.create_task(retention.run(section.purge_at))
+            for office in offices.values():
+                group.create_task(office.run())
+            for task in (calls.refuse_unknown(), retention.run(), self._measure(tables.outbox)):
+                group.create_task(task)
             for sink in section.sinks:
-                group.create_task(_publisher(sink, parts).run())
-            intake = Intake(catalog, begin=calls.begin, clock=clock)
+                group.create_task(_publisher(sink, tables.outbox, common.health).run())
+            trouble = Trouble("intake", health=common.health, clock=clock)
+            intake = Intake(tables.catalog, begin=calls.begin, name=calls.name, trouble=trouble, clock=clock)
             async with serve_publish(section.listen, intake.accept) as self.address:
                 log.info("recorder.listening", extra={"address": self.address})
-                parts.health.ready()
+                common.health.ready()
                 await asyncio.Event().wait()  # until cancelled
 
-    def _desk(
-        self,
-        pbx: str,
-        session: PbxSession,
-        health: ServiceHealth,
-        workshop: Workshop,
-        *,
-        settlement: Settlement,
-        catalog: Catalog,
-    ) -> tuple[Desk, Finder]:
-        section, clock = self._section, self._clock
-        source = RecordingSource(session)
-        desk = Desk(
-            source,
-            workshop,
-            settlement,
-            catalog=catalog,
-            trouble=Trouble(f"pbx {pbx} download", health=health, clock=clock),
-            patience=_patience(section),
-            clock=clock,
-        )
-        tools = FinderTools(
-            catalog=catalog,
-            trouble=Trouble(f"pbx {pbx} recordings", health=health, clock=clock),
-            metrics=self._metrics,
-            clock=clock,
-        )
-        finder = Finder(
-            pbx,
-            source,
-            Hunt(wait_for=section.wait_for_recording, settle=section.poll_interval * 1.5),
-            tools=tools,
-            findings=Findings(found=desk.found, overdue=desk.overdue),
-            interval=section.poll_interval,
-        )
-        return desk, finder
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    database: Database
-    outbox: Outbox
-    sessions: dict[str, PbxSession]
-    health: ServiceHealth
+    async def _measure(self, outbox: Outbox) -> NoReturn:
+        while True:
+            for sink in self._section.sinks:
+                self._metrics.outbox_age.labels(self.name, sink).set(outbox.oldest_age(sink).total_seconds())
+            await asyncio.sleep(_MEASURE_EVERY)
 
 
 class _Calls:
-    """Hands a call to the finder of its PBX; a call of a PBX that is not configured fails at once."""
+    """Hands a call to the office of its PBX; a call of a PBX that is not configured fails at once."""
 
-    def __init__(self, settlement: Settlement, finders: dict[str, Finder]) -> None:
+    def __init__(self, settlement: Settlement, offices: Mapping[str, Office]) -> None:
         self._settlement = settlement
-        self._finders = finders
+        self._offices = offices
         self._unknown: list[PendingCall] = []
         self._stirred = asyncio.Event()
 
-    def begin(self, call: PendingCall, *, sweep_at: datetime | None = None) -> None:
+    def begin(self, call: PendingCall) -> None:
         self._settlement.owe(call)
-        finder = self._finders.get(call.pbx)
-        if finder is not None:
-            finder.add(call, sweep_at=sweep_at)
+        office = self._offices.get(call.pbx)
+        if office is not None:
+            office.begin(call)
             return
         log.warning("recording.pbx_unknown", extra={"pbx": call.pbx, "call": call.call_id})
         self._unknown.append(call)
         self._stirred.set()
+
+    def name(self, pbx: str, call_id: str, ids: Sequence[int]) -> None:
+        office = self._offices.get(pbx)
+        if office is not None:
+            office.name(call_id, ids)
+
+    async def resume(self, call: PendingCall, *, at: datetime) -> None:
+        office = self._offices.get(call.pbx)
+        if office is None:
+            self.begin(call)
+            return
+        self._settlement.owe(call)
+        await office.resume(call, at=at)
 
     async def refuse_unknown(self) -> None:
         while True:
@@ -213,44 +248,20 @@ class _Calls:
                         await self._settlement.settle(link, Failed(Reason.PBX_UNKNOWN))
 
 
-def _patience(section: RecorderSettings) -> Patience:
-    # One more than ffmpeg has places: it fetches while the others convert.
-    return Patience(
-        wait_for_recording=section.wait_for_recording,
-        first_pause=section.poll_interval,
-        workers=section.concurrency + 1,
-    )
-
-
-def _session(pbx: PbxSettings, data_dir: Path, clock: Clock) -> PbxSession:
-    has_own = bool(pbx.recorder_client_id)
-    client = _Client(
-        name=pbx.name,
-        url=pbx.url,
-        client_id=pbx.recorder_client_id or pbx.client_id,
-        client_secret=pbx.recorder_client_secret if has_own else pbx.client_secret,
-        ca_file=pbx.ca_file,
-    )
-    # A client of our own has a token of its own; the monitor's is shared with it through one file.
-    file = f"{pbx.name}-recorder.json" if has_own else f"{pbx.name}.json"
-    return PbxSession(client, token_file=data_dir / "tokens" / file, now=clock)
-
-
-def _publisher(sink: str, parts: _Parts) -> Publisher:
+def _publisher(sink: str, outbox: Outbox, health: ServiceHealth) -> Publisher:
     check = f"sink {sink}"
 
     def on_state(problem: str | None) -> None:
         if problem is None:
-            parts.health.solved(check)
+            health.solved(check)
         else:
-            parts.health.problem(check, problem)
+            health.problem(check, problem)
 
-    return Publisher(sink, parts.outbox.backlog(sink), on_state=on_state)
+    return Publisher(sink, outbox.backlog(sink), on_state=on_state)
 
 
-def _prepare(work_dir: Path, store: Store) -> None:
+def _prepare(work_dir: Path) -> None:
     """Begin with an empty folder, and nobody at work in it."""
     end_leftovers(work_dir)
     shutil.rmtree(work_dir, ignore_errors=True)
     work_dir.mkdir(parents=True)
-    store.sweep_drafts()

@@ -10,18 +10,21 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from services.recorder.catalog import settling, telling
+from services.recorder.catalog import settling, taking, telling
 from services.recorder.jobs import Ready, recording_event
 from switchhook.rpc import encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from services.recorder.catalog import Catalog
     from services.recorder.jobs import Due, Outcome, PendingCall
+    from services.recorder.kept_files import KeptFiles
     from services.recorder.matching import AwaitedLink
     from services.recorder.metrics import RecorderMetrics
+    from services.recorder.retention_policy import RetentionPolicy
+    from services.recorder.rows import RecordingRow
     from switchhook.events import CallId, Event
     from switchhook.runtime.clock import Clock
     from switchhook.storage import Database, Outbox
@@ -33,12 +36,20 @@ class Settlement:
     """The calls that are owed, in memory; the database has them too."""
 
     def __init__(
-        self, database: Database, catalog: Catalog, outbox: Outbox, *, retention: timedelta, clock: Clock
+        self,
+        database: Database,
+        catalog: Catalog,
+        kept: KeptFiles,
+        *,
+        outbox: Outbox,
+        policy: RetentionPolicy,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._catalog = catalog
+        self._kept = kept
         self._outbox = outbox
-        self._retention = retention
+        self._policy = policy
         self._clock = clock
         self._calls: dict[tuple[str, CallId], PendingCall] = {}  # in the order in which they were accepted
         self._locks: dict[tuple[str, CallId], asyncio.Lock] = {}
@@ -55,8 +66,11 @@ class Settlement:
         self._calls[call.pbx, call.call_id] = call
         self._locks[call.pbx, call.call_id] = asyncio.Lock()
 
-    async def settle(self, link: AwaitedLink, outcome: Outcome) -> None:
-        """Keep the outcome and tell what may be told. Raises `StorageError`; then nothing happened, try again."""
+    async def settle(self, link: AwaitedLink, outcome: Outcome, rows: Sequence[RecordingRow] = ()) -> None:
+        """Keep the outcome, which came of these rows, and tell what may be told.
+
+        Raises `StorageError`; then nothing happened, try again.
+        """
         place = link.key.pbx, link.key.call_id
         if place not in self._calls:
             return
@@ -64,23 +78,30 @@ class Settlement:
             call = self._calls.get(place)
             if call is None or link.key.link in call.outcomes:
                 return
-            await self._commit(call, link, outcome)
+            await self._commit(call, link, outcome, rows)
             if call.is_over:
                 del self._calls[place], self._locks[place]
 
-    async def _commit(self, call: PendingCall, link: AwaitedLink, outcome: Outcome) -> None:
+    async def _commit(
+        self, call: PendingCall, link: AwaitedLink, outcome: Outcome, rows: Sequence[RecordingRow]
+    ) -> None:
         now = self._clock()
-        unit = settling(link.key, outcome, at=now, expires_at=link.ended_at + self._retention)
+        retention = self._policy.of(link.key.pbx, direction=link.direction, did=link.did)
+        unit = settling(link.key, outcome, at=now, expires_at=link.ended_at + retention)
+        unit += taking(link.key, rows)
         due = call.due({**call.outcomes, link.key.link: outcome})
         if due:
             # Times never go back within a call, whatever the clock does.
             now = max(now, call.ended_at, call.told_at or call.ended_at)
             final = await self._catalog.final_event(call)
-            events = [recording_event(final, told, at=now, retention=self._retention) for told in due]
-            unit += self._outbox.append([(event.id, encode(event)) for event in events])
+            events = [recording_event(final, told, at=now, retention=retention) for told in due]
+            if call.is_announced:
+                unit += self._outbox.append([(event.id, encode(event)) for event in events])
             unit += telling(call, due, at=now)
         await self._database.write(unit)
         call.outcomes[link.key.link] = outcome
+        if isinstance(outcome, Ready):
+            self._kept.stored(outcome.files)
         if due:
             self._outbox.notify()
             call.told += len(due)
@@ -96,6 +117,7 @@ class Settlement:
                     "pbx": call.pbx,
                     "call": f"{call.call_id}-{told.link}",
                     "sequence": told.sequence,
+                    "announced": call.is_announced,
                     "reason": event.recording.reason if event.recording else "",
                     "lag_seconds": round(lag, 3),
                 },

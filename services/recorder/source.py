@@ -1,33 +1,25 @@
-"""Where recordings come from: the list that a PBX keeps of them, and the files themselves, through its REST interface.
-
-Downloads go to disk piece by piece. What the PBX says of a single file (not there yet, broken off, refused) is a
-value; what it says of itself or of our rights is a `PbxError`.
-"""
+"""Where recordings come from, as the finder and the conversion see it: a list to look through, and files to fetch."""
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
-from datetime import UTC
-from typing import TYPE_CHECKING
-
-from services.recorder.jobs import Reason
-from services.recorder.rows import parse_row
-from switchhook.errors import PbxAnswer, PbxNotFound, PbxUnreachable
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable
     from datetime import datetime
     from pathlib import Path
 
-    from services.recorder.hunt import Window
+    from services.recorder.jobs import Reason
     from services.recorder.rows import RecordingRow
-    from switchhook.pbx import PbxSession
 
-PAGE_SIZE = 100  # the most that a PBX gives
 
-_LIST = "/xapi/v1/Recordings"
-_NOT_THERE = "FILE_NOT_FOUND"
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A span of time in which awaited recordings began."""
+
+    begin: datetime
+    end: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,71 +35,20 @@ class NotFetched:
     detail: str
 
 
-class RecordingSource:
-    """The recordings of one PBX, with times by our clock. Every method raises `PbxError`."""
+class RecordingSource(Protocol):
+    """The recordings of one PBX, with times by our clock. Raises `PbxError` when it cannot be asked at all."""
 
-    def __init__(self, session: PbxSession) -> None:
-        self._session = session
+    async def newest_mark(self) -> int:
+        """The highest mark in the list; 0 when it is empty."""
 
-    async def newest_id(self) -> int:
-        """The highest id in the list; 0 when it is empty."""
-        rows = await self._page({"$orderby": "Id desc", "$top": 1})
-        return max((row.id for row in rows), default=0)
-
-    def listed_after(self, last_id: int) -> AsyncIterator[list[RecordingRow]]:
-        """The rows above the id, page by page."""
-        return self._pages("Id gt {last_id}", last_id=last_id)
+    def listed_after(self, mark: int) -> AsyncIterator[list[RecordingRow]]:
+        """The rows above the mark, some at a time."""
 
     def listed_within(self, window: Window) -> AsyncIterator[list[RecordingRow]]:
-        """The rows of recordings that began in the window, page by page, in the order of their ids."""
-        ahead = self._session.clock_ahead
-        begin, end = _literal(window.begin + ahead), _literal(window.end + ahead)
-        return self._pages(f"Id gt {{last_id}} and StartTime ge {begin} and StartTime le {end}", last_id=0)
+        """The rows of recordings that began in the window, some at a time."""
 
-    async def download(self, row_id: int, target: Path) -> Fetched | NotFetched:
-        """Write the file to `target`, replacing what is there."""
-        path = f"{_LIST}/Pbx.DownloadRecording(recId={row_id})"
-        try:
-            async with self._session.download(path) as download:
-                return await _written(download, target)
-        except PbxNotFound as error:
-            return NotFetched(Reason.FILE_NOT_FOUND, str(error))
-        except PbxAnswer as error:
-            reason = Reason.FILE_NOT_FOUND if _NOT_THERE in error.detail else Reason.REFUSED
-            return NotFetched(reason, error.detail)
+    async def download(self, row: RecordingRow, target: Path) -> Fetched | NotFetched:
+        """Write the file to `target`, replacing what is there. Raises OSError when that cannot be written."""
 
-    async def _pages(self, condition: str, *, last_id: int) -> AsyncIterator[list[RecordingRow]]:
-        while True:
-            filter_text = condition.format(last_id=last_id)
-            rows = await self._page({"$filter": filter_text, "$orderby": "Id asc", "$top": PAGE_SIZE})
-            if rows:
-                yield rows
-                last_id = max(row.id for row in rows)
-            if len(rows) < PAGE_SIZE:
-                return
-
-    async def _page(self, query: Mapping[str, str | int]) -> list[RecordingRow]:
-        answer = await self._session.get_json(_LIST, query)
-        listed = answer.get("value") if isinstance(answer, dict) else None
-        if not isinstance(listed, list):
-            raise PbxAnswer(200, "the PBX's list of recordings has no value")
-        rows = (parse_row(fields) for fields in listed if isinstance(fields, dict))
-        ahead = self._session.clock_ahead
-        return [row.earlier(ahead) for row in rows if row is not None]
-
-
-async def _written(pieces: AsyncIterable[bytes], target: Path) -> Fetched | NotFetched:
-    file = await asyncio.to_thread(target.open, "wb")
-    try:
-        async for piece in pieces:
-            await asyncio.to_thread(file.write, piece)
-    except PbxUnreachable as error:
-        # The PBX began to answer: what ends in the middle counts against the file, or it would be tried for ever.
-        return NotFetched(Reason.TRUNCATED, str(error))
-    finally:
-        await asyncio.to_thread(file.close)
-    return Fetched()
-
-
-def _literal(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    async def run(self, stir: Callable[[], None]) -> None:
+        """What has to go on in the background, until cancelled; `stir` is called when there may be something new."""

@@ -1,34 +1,30 @@
-"""Keeps MP3 files: checked, tagged, and put into their folder whole or not at all.
+"""Keeps finished MP3 files: checked, tagged, described by a card, and visible whole or not at all.
 
-A file is written under a hidden name in the folder it will live in, synced, renamed, and the folder synced; a repeat
-replaces it. Everything here blocks: call it in a thread. Raises OSError.
+Before anything is stored it is written down that it will be: what an interrupted recorder left is found by that.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-import time
-from contextlib import suppress
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from services.recorder.mp3 import measure, tag
 from switchhook.events import RecordingFile
-from switchhook.links import RecordingName, recording_path
+from switchhook.links import recording_path
+from switchhook.objects import Card, Gone, card_name, object_name, write_card
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from services.recorder.kept_files import KeptFiles
     from services.recorder.matching import AwaitedLink
+    from switchhook.links import RecordingName
+    from switchhook.objects import Objects
 
 TOLERANCE = timedelta(milliseconds=100)
 """By which the length of an MP3 may differ from its source's."""
-
-_DRAFT_PREFIX = "."
-_DRAFT_SUFFIX = ".part"
-_ABANDONED = 3600.0  # seconds without a change after which a draft belongs to nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,59 +35,56 @@ class WrongDuration:
 
 
 class Store:
-    """The folder of MP3 files."""
+    """The MP3 files. Every method raises `ObjectsError`, `StorageError` or OSError."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, objects: Objects, kept: KeptFiles) -> None:
+        self._objects = objects
+        self._kept = kept
 
-    def draft(self, pbx: str, name: RecordingName) -> Path:
-        """Where the file is to be written before it is kept; makes the folder."""
-        folder = self._root / pbx
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / f"{_DRAFT_PREFIX}{name}{_DRAFT_SUFFIX}"
-
-    def keep(
+    async def keep(
         self, draft: Path, link: AwaitedLink, name: RecordingName, *, duration: timedelta
     ) -> RecordingFile | WrongDuration:
-        """Check, tag and publish a draft; `duration` is that of the source."""
-        made = measure(draft)
+        """Check, tag and store a draft; `duration` is that of the source."""
+        made = await asyncio.to_thread(measure, draft)
         if made is None:
             return WrongDuration("not an MP3")
         if abs(made.duration - duration) > TOLERANCE:
             return WrongDuration(f"{made.duration.total_seconds():.3f} s instead of {duration.total_seconds():.3f} s")
-        tag(draft, link)
-        digest = hashlib.sha256()
-        with draft.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-            size = file.tell()
-            os.fsync(file.fileno())
-        draft.replace(draft.with_name(str(name)))
-        _sync_folder(draft.parent)
+        await asyncio.to_thread(tag, draft, link)
+        pbx = link.key.pbx
+        await self._kept.begin_upload(pbx, name)
+        placed = await self._objects.put(object_name(pbx, name), draft)
+        card = Card(
+            user=link.user,
+            number=link.outside_number,
+            did=link.did,
+            direction=link.direction,
+            started_at=link.started_at,
+            duration=made.duration,
+            size=placed.size,
+            sha256=placed.sha256,
+            channels=made.channels,
+        )
+        await write_card(self._objects, pbx, name, card)
         return RecordingFile(
             index=name.index,
             path=recording_path(name.call_id, name.link, name.index),
             duration=made.duration,
-            size=size,
-            sha256=digest.hexdigest(),
+            size=placed.size,
+            sha256=placed.sha256,
             channels=made.channels,
         )
 
-    def delete(self, pbx: str, name: RecordingName) -> None:
-        """Remove a file; one that is gone already is no error."""
-        (self._root / pbx / str(name)).unlink(missing_ok=True)
+    async def sweep_drafts(self) -> None:
+        """Remove what writers that were killed left half-written."""
+        await self._objects.sweep_drafts()
 
-    def sweep_drafts(self) -> None:
-        """Remove what interrupted conversions left, whoever made it."""
-        for draft in self._root.glob(f"*/{_DRAFT_PREFIX}*{_DRAFT_SUFFIX}"):
-            with suppress(OSError):
-                if time.time() - draft.stat().st_mtime > _ABANDONED:
-                    draft.unlink()
+    async def bury(self, pbx: str, name: RecordingName, gone: Gone) -> None:
+        """Delete an MP3 and leave word that it is gone; a repeat changes nothing."""
+        await write_card(self._objects, pbx, name, gone)
+        await self._objects.delete(object_name(pbx, name))
 
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    async def delete(self, pbx: str, name: RecordingName) -> None:
+        """Delete an MP3 and its card; what is gone already is no error."""
+        await self._objects.delete(object_name(pbx, name))
+        await self._objects.delete(card_name(pbx, name))

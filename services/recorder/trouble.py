@@ -53,6 +53,11 @@ class Trouble:
         self._health.solved(self._check)
         self._failures, self._since, self._next_try = 0, None, None
 
+    @property
+    def is_resting(self) -> bool:
+        """True while it should not be tried again yet."""
+        return self._next_try is not None and self._clock() < self._next_try
+
     async def pause(self) -> None:
         """Wait until it may be tried again."""
         left = self._next_try - self._clock() if self._next_try is not None else timedelta()

@@ -26,6 +26,8 @@ def risks(settings: Settings) -> Iterator[str]:
     yield from _endpoint_risks(settings)
     yield from _link_risks(settings)
     yield from _retry_risks(settings)
+    if settings.storage.endpoint is not None and _is_open_http(settings.storage.endpoint):
+        yield "storage.endpoint: is http, so recordings and keys travel unencrypted: use https"
     if not parse_tcp(settings.admin.listen).is_loopback:
         yield "admin.listen: health and metrics are open to every machine that reaches this address"
         if settings.admin.token is not None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["ConsoleFormatter", "JsonFormatter", "configure_logging", "mask"]
 
 _RECORD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_QUIET = ("aiohttp.access", "asyncio", "grpc")  # they speak of what we log ourselves
+_QUIET = ("watchfiles", "aiohttp.access", "asyncio", "grpc")  # they speak of what we log ourselves
 
 
 class JsonFormatter(logging.Formatter):

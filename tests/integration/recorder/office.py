@@ -8,18 +8,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from services.recorder.service import Recorder
 from switchhook.events import Call, CallId, Direction, Event, EventType, Link, Transfer, event_id
 from switchhook.rpc import Publisher, encode, serve_publish
+from switchhook.runtime.admin import AdminServer
 from switchhook.runtime.health import Health
 from switchhook.settings import PbxSettings, RecorderSettings, Settings
 from tests.deadline import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from pathlib import Path
 
     from simulator import Simulator
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from switchhook.rpc import Received
 
 FINAL_SEQUENCE = 4
+TOKEN = "a token of sufficient length"
 _EXTENSION_LENGTH = 3
 
 
@@ -70,9 +73,19 @@ class Running:
     recorder: Recorder
     health: Health
     registry: CollectorRegistry
+    admin: str = ""
 
     def counted(self, name: str, **labels: str) -> float:
         return self.registry.get_sample_value(name, labels) or 0.0
+
+    async def ask(self, method: str, path: str, **options: Any) -> tuple[int, dict[str, Any]]:
+        """Status and answer of the admin API."""
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        async with (
+            aiohttp.ClientSession(headers=headers) as http,
+            http.request(method, f"http://{self.admin}/api/v1{path}", **options) as response,
+        ):
+            return response.status, await response.json()
 
     @property
     def problems(self) -> dict[str, str]:
@@ -80,8 +93,8 @@ class Running:
 
 
 @asynccontextmanager
-async def sink_running() -> AsyncIterator[Sink]:
-    sink = Sink()
+async def sink_running(sink: Sink | None = None) -> AsyncIterator[Sink]:
+    sink = sink or Sink()
     async with serve_publish("127.0.0.1:0", sink.accept) as sink.address:
         yield sink
 
@@ -95,20 +108,31 @@ async def recorder_running(settings: Settings) -> AsyncIterator[Running]:
         await eventually(lambda: task.done() or health.report().ready, within=20)
         if task.done():
             await task
-        yield running
+        routes = running.recorder.admin_routes
+        async with AdminServer("127.0.0.1:0", running.health, registry, routes=routes, token=TOKEN) as admin:
+            running.admin = admin.address
+            yield running
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
 
 
-def settings_for(data_dir: Path, pbx: Simulator, sink: Sink, **section: Any) -> Settings:
-    usual = {"poll_interval": timedelta(milliseconds=100), "wait_for_recording": timedelta(seconds=60)}
+def settings_for(
+    data_dir: Path, pbx: Simulator, sink: Sink, *, tables: Mapping[str, Any] | None = None, **section: Any
+) -> Settings:
+    """`section` is of `[recorder]`, `tables` are the others."""
+    usual = {
+        "poll_interval": timedelta(milliseconds=100),
+        "wait_for_recording": timedelta(seconds=60),
+        "verify_links": False,
+    }
     chosen = {"listen": "127.0.0.1:0", **usual, **section}
     return Settings(
         data_dir=data_dir,
         pbx=(PbxSettings(name="main", url=pbx.url, client_id="switchhook", client_secret=SecretStr("secret")),),
         recorder=RecorderSettings(sinks=(sink.address,), **chosen),
+        **(tables or {}),
     )
 
 

@@ -18,9 +18,11 @@ import pytest
 from services.recorder.transcoder import find_ffmpeg
 from simulator import Simulator, SimulatorOptions
 from switchhook.events import EventType
+from switchhook.objects import Placed, open_objects
 from tests.deadline import eventually
 from tests.integration.recorder import process
 from tests.integration.recorder.office import FINAL_SEQUENCE, final_event, publish, settings_for, sink_running
+from tests.relay import relay_to
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from switchhook.events import Event
     from switchhook.settings import Settings
     from tests.integration.recorder.office import Sink
+    from tests.relay import Relay
+    from tests.s3_server import S3Server
 
 
 @asynccontextmanager
@@ -135,9 +139,59 @@ async def test_a_conversion_left_by_a_killed_recorder_is_ended_by_the_next_one(
         async with recorder_process(settings):
             await publish(socket_address, [final])
             await eventually(lambda: working_on(data_dir / "recorder-work"), within=30)
+        # For a moment after its fork the script's `sleep` still has the script's command line.
+        await eventually(lambda: len(working_on(data_dir / "recorder-work")) == 1)
         [left] = working_on(data_dir / "recorder-work")
         assert has_members(left)
         honest = settings.model_copy(update={"recorder": settings.recorder.model_copy(update={"ffmpeg": None})})
         async with recorder_process(honest):
             await eventually(lambda: sink.of(final), within=60)
         await eventually(lambda: not has_members(left))
+
+
+@pytest.mark.parametrize("moment", ["download", "upload"])
+async def test_a_recorder_killed_in_mid_transfer_leaves_nothing_half_and_nothing_over(
+    data_dir: Path, socket_address: str, s3_server: S3Server, moment: str
+) -> None:
+    options = SimulatorOptions(speed=10, codec="pcm", faults=("split-recording",))
+    storage = s3_server.storage(f"killed-{os.urandom(6).hex()}")
+    async with (
+        Simulator(options) as pbx,
+        sink_running() as sink,
+        relay_to(pbx.url) as calls,
+        relay_to(s3_server.url) as objects,
+    ):
+        slow = calls if moment == "download" else objects
+        (objects if slow is calls else calls).is_slow = False
+        relayed = storage.model_copy(update={"endpoint": objects.url})
+        settings = settings_for(data_dir, pbx, sink, tables={"storage": relayed}, listen=socket_address)
+        [main] = settings.pbx
+        settings = settings.model_copy(update={"pbx": (main.model_copy(update={"url": calls.url}),)})
+        final = final_event(await pbx.play("incoming-direct", talk=30.0))
+        async with recorder_process(settings):
+            await publish(socket_address, [final])
+            await eventually(lambda: is_in_the_middle(data_dir, slow, moment), within=60)
+        slow.passed = 0
+        async with recorder_process(settings):
+            await eventually(lambda: is_in_the_middle(data_dir, slow, moment), within=60)
+        assert sink.of(final) == []
+        slow.is_slow = False
+        async with recorder_process(settings):
+            await all_told(sink, final)
+    [event] = {event.id: event for event in sink.of(final)}.values()
+    assert event.type is EventType.RECORDING_READY
+    assert event.recording is not None
+    kept = open_objects(settings.model_copy(update={"storage": storage}))
+    names = [f"main/{file.path.rpartition('/')[2]}" for file in event.recording.files]
+    assert len(names) == 2
+    assert {stored.name async for stored in kept.list()} == {*names, *(f"{name}.json" for name in names)}
+    for name, file in zip(names, event.recording.files, strict=True):
+        assert await kept.measured(name) == Placed(file.size, file.sha256)
+
+
+def is_in_the_middle(data_dir: Path, slow: Relay, moment: str) -> bool:
+    """True while a file comes from the PBX, or goes to the storage."""
+    work = data_dir / "recorder-work"
+    if moment == "download":
+        return any(0 < path.stat().st_size < 100_000 for path in work.glob("*.wav"))
+    return slow.passed > 8_000 and any(work.glob("*.mp3"))

@@ -13,7 +13,7 @@ import mutagen
 import pytest
 
 from simulator import Simulator, SimulatorOptions
-from switchhook.events import CallId, EventId, EventType, event_id
+from switchhook.events import CallId, EventId, EventType, Summary, SummarySource, event_id
 from tests.deadline import eventually
 from tests.integration.recorder.office import (
     FINAL_SEQUENCE,
@@ -88,7 +88,7 @@ async def test_a_recording_becomes_an_mp3_of_the_same_length(data_dir: Path, cod
         assert sound.tags["TXXX:call_id"] == f"{final.call.id}-1"
         assert sound.tags["TXXX:caller"] == final.call.outside_number
         assert sound.tags["TXXX:extension"] == link.user
-        assert sorted(path.parent.iterdir()) == [path]
+        assert sorted(path.parent.iterdir()) == [path, path.with_name(f"{path.name}.json")]
         assert not list((data_dir / "recorder-work").iterdir())
         assert running.counted("switchhook_recordings_total", outcome="ready", reason="none") == 1
         assert running.counted("switchhook_recording_ready_lag_seconds_count") == 1
@@ -301,3 +301,26 @@ async def test_a_restart_tells_what_was_owed(data_dir: Path) -> None:
         async with recorder_running(settings):
             events = [event for final in finals for event in await told(sink, final)]
     assert [event.type for event in events] == [EventType.RECORDING_READY] * 3
+
+
+async def test_a_recording_that_the_call_log_names_is_found_whatever_its_name(data_dir: Path) -> None:
+    async with office(data_dir) as (pbx, sink, settings), recorder_running(settings) as running:
+        final = final_event(await pbx.play("incoming-direct"))
+        await eventually(lambda: pbx.recordings.rows, within=PATIENCE)
+        # The list tells neither the call's number nor the outside party.
+        for listed in pbx.recordings.rows:
+            listed |= {"RecordingUrl": "renamed.wav", "FromCallerNumber": "unknown"}
+        await publish(running.recorder.address, [final])
+        await eventually(lambda: running.counted("switchhook_recorder_polls_total") > 10, within=PATIENCE)
+        assert sink.of(final) == []
+        summary = Summary(
+            source=SummarySource.CALL_LOG,
+            ringing=timedelta(),
+            waiting=timedelta(),
+            talking=timedelta(),
+            recording_ids=tuple(pbx.recordings.by_id),
+        )
+        completed = replace(final, type=EventType.COMPLETED, sequence=5, id=EventId("completed"), summary=summary)
+        await publish(running.recorder.address, [completed])
+        [event] = await told(sink, final)
+    assert event.type is EventType.RECORDING_READY

@@ -6,7 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from services.recorder.ffmpeg import Converted, Failure, NotConverted, classify_exit, time_limit, transcode_argv
+from services.recorder.ffmpeg import (
+    Converted,
+    Failure,
+    NotConverted,
+    classify_exit,
+    is_silent,
+    time_limit,
+    transcode_argv,
+)
 from services.recorder.riff import Codec, Wav
 
 
@@ -51,6 +59,13 @@ def test_the_time_limit_follows_the_length() -> None:
     [
         (0, "", Converted()),
         (0, "a warning", Converted()),
+        (0, "[p @ 0x7f] [info] max_volume: -11.2 dB\n[out] [info] size= 40KiB", Converted(-11.2)),
+        (0, "max_volume: -inf dB", Converted(float("-inf"))),
+        (
+            1,
+            "[in] [error] it is broken\n[info] Conversion failed!\n",
+            NotConverted(Failure.FAILED, "[in] [error] it is broken"),
+        ),
         (-9, "", NotConverted(Failure.KILLED, "signal 9")),
         (183, "x.wav: Invalid data found when processing input\n", None),
         (1, "Error writing trailer: No space left on device\n", None),
@@ -65,3 +80,10 @@ def test_exits(code: int, messages: str, outcome: Converted | NotConverted | Non
         return
     assert isinstance(classified, NotConverted)
     assert classified.failure is (Failure.NO_SPACE if "space" in messages else Failure.BAD_SOURCE)
+
+
+@pytest.mark.parametrize(
+    ("loudest", "expected"), [(None, False), (-11.2, False), (-60.0, False), (-72.2, True), (-91.0, True)]
+)
+def test_silence(loudest: float | None, expected: bool) -> None:
+    assert is_silent(Converted(loudest)) is expected

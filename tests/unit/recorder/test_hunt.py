@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from services.recorder.hunt import Found, Hunt
 from services.recorder.jobs import Absent, PendingCall, pending_call
+from switchhook.events import Direction
 from tests.unit.recorder.calls import after, final, row
 
 
@@ -55,14 +57,6 @@ def test_rows_from_before_the_end_of_the_call_are_remembered() -> None:
     chase.take([row(1), row(2, number=99)], at=after(50))
     chase.add(call(), at=after(60))
     assert ids(chase.complete(looked_at=after(62))) == [(1, [1])]
-
-
-def test_only_so_many_rows_are_remembered() -> None:
-    chase = hunt()
-    chase.take([row(n, number=n) for n in range(1, 10_002)], at=after(50))
-    chase.add(call(number=1), at=after(60))
-    chase.add(call(number=2), at=after(60))
-    assert ids(chase.complete(looked_at=after(62))) == [(1, [2])]
 
 
 def test_a_row_of_a_link_that_is_done_goes_to_no_other() -> None:
@@ -126,3 +120,24 @@ def test_a_call_that_is_added_twice_is_hunted_once() -> None:
     chase.add(call(), at=after(61))
     assert len(chase.complete(looked_at=after(63))) == 1
     assert chase.is_idle
+
+
+def test_a_row_that_the_call_log_names_needs_no_name_of_its_own() -> None:
+    chase = hunt()
+    odd = replace(row(7, link=2, begin=300), call_number=None, sides=frozenset({"102"}))  # neither number nor time fit
+    chase.take([odd], at=after(50))
+    chase.add(call(links=2), at=after(120))
+    assert chase.complete(looked_at=after(122)) == []
+    chase.name(call().call_id, [7, 8], at=after(122))
+    assert ids(chase.complete(looked_at=after(124))) == [(2, [7])]
+    chase.take([replace(odd, id=8, sides=frozenset({"101"}))], at=after(125))
+    assert ids(chase.complete(looked_at=after(130))) == [(1, [8])]
+
+
+def test_what_the_call_log_names_of_a_consultation_is_no_links() -> None:
+    chase = hunt()
+    chase.add(call(), at=after(60))
+    chase.name(call().call_id, [7], at=after(60))
+    chase.take([replace(row(7), direction=Direction.INTERNAL)], at=after(61))
+    chase.name("another call", [9], at=after(61))
+    assert chase.complete(looked_at=after(70)) == []

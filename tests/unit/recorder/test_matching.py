@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.recorder.matching import AwaitedLink, LinkIndex, LinkKey
-from services.recorder.rows import RecordingRow, parse_row
-from switchhook.events import CallId
+from services.recorder.rows import RecordingRow, parse_row, row_from_json, row_to_json
+from switchhook.events import CallId, Direction
 
 START = datetime(2026, 5, 14, 13, 13, 42, tzinfo=UTC)
 CALL = CallId("260514131330_3644")
@@ -59,7 +59,7 @@ def test_a_row_within_the_time_of_its_link_is_found(begin: float) -> None:
         row(number=17),
         row(sides="4167 420777"),
         replace(row(), started_at=None),
-        replace(row(), is_internal=True),
+        replace(row(), direction=Direction.INTERNAL),
         row(number=None, sides="4166 999"),
     ],
 )
@@ -75,8 +75,13 @@ def test_a_row_without_a_call_number_is_found_by_both_sides_and_time() -> None:
     assert owner(row(number=None), link()) == 1
 
 
+@pytest.mark.parametrize(("other", "expected"), [("4167", None), ("420777", 1), ("00420777", 1), ("anonymous", 1)])
+def test_where_nothing_tells_the_direction_a_colleague_is_known_by_the_number(other: str, expected: int | None) -> None:
+    assert owner(row(sides=f"4166 {other}"), link()) == expected
+
+
 def test_a_recording_of_an_internal_call_is_for_an_internal_call() -> None:
-    assert owner(replace(row(), is_internal=True), replace(link(), is_internal=True)) == 1
+    assert owner(replace(row(), direction=Direction.INTERNAL), replace(link(), is_internal=True)) == 1
 
 
 @pytest.mark.parametrize(("begin", "end", "expected"), [(0, 20, 1), (50, 60, 1), (64, 90, 2), (61, 90, 2), (55, 90, 2)])
@@ -126,7 +131,16 @@ def test_a_row_of_the_list() -> None:
         sides=frozenset({"4166", "10007", "420777", "00420777"}),
         started_at=datetime(2026, 5, 14, 13, 13, 42, 865288, tzinfo=UTC),
         ended_at=datetime(2026, 5, 14, 13, 14, 42, tzinfo=UTC),
+        direction=Direction.OUTBOUND,
+        user="4166",
+        outside_number="+420777",
     )
+
+
+def test_a_row_is_remembered_as_it_is() -> None:
+    for listed in (parse_row(LISTED), parse_row({"Id": 1}), row(number=None)):
+        assert listed is not None
+        assert row_from_json(row_to_json(listed)) == listed
 
 
 @pytest.mark.parametrize(

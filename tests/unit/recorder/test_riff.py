@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.recorder.riff import HEAD_SIZE, Codec, Defect, Wav, inspect
+from services.recorder.riff import HEAD_SIZE, Codec, Defect, Wav, inspect, is_complete
 
 
 def wav(
@@ -92,6 +92,24 @@ def test_a_few_missing_bytes_do_not_make_a_recording_bad() -> None:
     sound = judged(wav(15_990, declared=16_000))
     assert isinstance(sound, Wav)
     assert sound.duration < timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (wav(16_000), True),
+        (wav(16_000) + b"LIST" + struct.pack("<I", 4) + bytes(4), True),
+        (wav(15_000, declared=16_000), False),
+        (wav(15_999, declared=16_000), False),
+        (wav(16_000, declared=0), False),
+        (wav(16_000, declared=0xFFFF_FFFF), False),
+        (wav(0), False),
+        (b"<html>", False),
+        (wav(16_000, before=b"LIST" + struct.pack("<I", 8) + b"data\xff\xff\xff\x7f"), True),
+    ],
+)
+def test_a_file_is_complete_when_its_header_says_so_and_the_sound_is_there(content: bytes, expected: bool) -> None:
+    assert is_complete(content[:HEAD_SIZE], len(content)) is expected
 
 
 @given(content=st.binary(max_size=200))

@@ -1,0 +1,61 @@
+"""Opens the source that is configured for a PBX: its REST interface, or its folder of recordings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, assert_never
+
+from services.recorder.folder_source import FolderSource
+from services.recorder.xapi_source import XapiSource
+from switchhook.errors import ConfigError
+from switchhook.pbx import PbxSession
+
+if TYPE_CHECKING:
+    from contextlib import AsyncExitStack
+    from pathlib import Path
+
+    from pydantic import SecretStr
+
+    from services.recorder.source import RecordingSource
+    from switchhook.runtime.clock import Clock
+    from switchhook.settings import PbxSettings, Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Client:
+    """The API client that the recorder uses for a PBX: one of its own, or the monitor's."""
+
+    name: str
+    url: str
+    client_id: str
+    client_secret: SecretStr
+    ca_file: Path | None
+
+
+async def open_source(stack: AsyncExitStack, pbx: PbxSettings, settings: Settings, *, clock: Clock) -> RecordingSource:
+    """The source, open as long as the stack. Raises ConfigError."""
+    section = settings.recorder
+    match section.source:
+        case "xapi":
+            return XapiSource(await stack.enter_async_context(_session(pbx, settings.data_dir, clock)))
+        case "folder":
+            if section.folder is None:
+                raise ConfigError(["recorder.folder: is missing"])
+            folder = section.folder if len(settings.pbx) == 1 else section.folder / pbx.name
+            return FolderSource(folder, pbx=pbx.name, timezone=pbx.timezone)
+        case _:
+            assert_never(section.source)
+
+
+def _session(pbx: PbxSettings, data_dir: Path, clock: Clock) -> PbxSession:
+    has_own = bool(pbx.recorder_client_id)
+    client = _Client(
+        name=pbx.name,
+        url=pbx.url,
+        client_id=pbx.recorder_client_id or pbx.client_id,
+        client_secret=pbx.recorder_client_secret if has_own else pbx.client_secret,
+        ca_file=pbx.ca_file,
+    )
+    # A client of our own has a token of its own; the monitor's is shared with it through one file.
+    file = f"{pbx.name}-recorder.json" if has_own else f"{pbx.name}.json"
+    return PbxSession(client, token_file=data_dir / "tokens" / file, now=clock)
