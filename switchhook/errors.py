@@ -15,6 +15,12 @@ SwitchhookError
 │   ├── StorageInUse
 │   ├── ConstraintViolated
 │   └── SchemaMismatch
+├── ObjectsError
+│   ├── ObjectsUnreachable
+│   ├── ObjectsRefused
+│   ├── ObjectsFull
+│   ├── ObjectDamaged
+│   └── KeyMissing
 └── PbxError
     ├── PbxUnreachable
     ├── PbxUnauthorised
@@ -115,6 +121,37 @@ class ConstraintViolated(StorageError):
 
 class SchemaMismatch(StorageError):
     """The database's schema is not the one that this version knows."""
+
+
+class ObjectsError(SwitchhookError):
+    """The storage of recordings did not do what it was asked."""
+
+
+class ObjectsUnreachable(ObjectsError):
+    """The storage of recordings cannot be reached, or does not answer in time."""
+
+
+class ObjectsRefused(ObjectsError):
+    """The storage of recordings does not let us do this: check the bucket, the keys and their rights."""
+
+
+class ObjectsFull(ObjectsError):
+    """The storage of recordings is full."""
+
+
+class ObjectDamaged(ObjectsError):
+    """The stored object is not what was stored."""
+
+
+class KeyMissing(ObjectsError):
+    """The object is encrypted with a key that is not configured.
+
+    `key_id` names it.
+    """
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f'it is encrypted with the key "{key_id}", which storage.encryption_keys does not have')
+        self.key_id = key_id
 
 
 class PbxError(SwitchhookError):

@@ -8,7 +8,7 @@ from datetime import time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
-from pydantic import SecretStr
+from pydantic import ByteSize, SecretStr
 
 from switchhook.settings import Settings
 from switchhook.settings.masked import toml_value
@@ -45,6 +45,7 @@ _TYPE_NAMES: dict[Any, str] = {
     str: "text",
     timedelta: "duration",
     time: "time of day",
+    ByteSize: "size",
     Path: "path",
     SecretStr: "secret",
 }

@@ -7,6 +7,7 @@ from switchhook.settings.addresses import TcpAddress, is_loopback_host, parse_tc
 from switchhook.settings.durations import format_duration, parse_duration
 from switchhook.settings.load import load_settings
 from switchhook.settings.masked import mask_address, masked
+from switchhook.settings.recordings import RecorderSettings, StorageSettings
 from switchhook.settings.risks import risks
 from switchhook.settings.sections import (
     DEADLINES,
@@ -15,9 +16,7 @@ from switchhook.settings.sections import (
     DispatcherSettings,
     FileserverSettings,
     MonitorSettings,
-    RecorderSettings,
     Settings,
-    StorageSettings,
     TelemetrySettings,
 )
 from switchhook.settings.sources import EndpointSettings, EventName, PbxSettings

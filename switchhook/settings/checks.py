@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from switchhook.settings.access import access_checks
 from switchhook.settings.problems import problem, unknown
+from switchhook.settings.recording_checks import recording_checks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +34,7 @@ def cross_checks(raw: dict[str, Any]) -> Iterator[str]:
     yield from _operator(raw.get("dispatcher", {}), [str(entry["name"]) for entry in endpoint if "name" in entry])
     yield from _fileserver(raw.get("fileserver", {}))
     yield from _admin(raw.get("admin", {}))
+    yield from recording_checks(raw)
 
 
 def _names_used_twice(table: str, entries: list[dict[str, Any]]) -> Iterator[str]:

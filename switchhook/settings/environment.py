@@ -12,7 +12,7 @@ import re
 import tomllib
 from typing import TYPE_CHECKING, Any
 
-from switchhook.settings.problems import join_path, later_key, problem
+from switchhook.settings.problems import join_path, problem
 from switchhook.settings.section import Section, entry_of, inner_table_of, is_list, is_mapping, table_of
 
 if TYPE_CHECKING:
@@ -145,9 +145,6 @@ def _read_value(written: str, annotation: Any) -> object:
 
 
 def _unknown_variable(variable: str, steps: list[str], model: type[Section]) -> str:
-    later = later_key(steps[0], steps[-1])
-    if later:
-        return later.replace("this key", "this variable")
     place = steps[1] if len(steps) > 1 else "0"
     # Compared without the prefix, which would make every name look alike.
     near = difflib.get_close_matches(variable.removeprefix(PREFIX), list(_known_names(model, place.upper())), n=1)

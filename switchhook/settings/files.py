@@ -19,10 +19,18 @@ _READ_LATER = ("ca_file", "client_cert", "client_key", "tls_cert", "tls_key")
 
 
 def resolve_paths(table: dict[str, Any], model: type[Section], folder: Path) -> None:
-    """Make the relative paths of one table absolute."""
+    """Make the relative paths of one table absolute, also those in a table of paths."""
     for key, field in model.model_fields.items():
-        if _is_path(field.annotation) and isinstance(table.get(key), str) and table[key]:
-            table[key] = str(folder / Path(table[key]).expanduser())
+        written = table.get(key)
+        if not _is_path(field.annotation):
+            continue
+        if isinstance(written, str) and written:
+            table[key] = _absolute(written, folder)
+        elif isinstance(written, dict):
+            table[key] = {
+                name: _absolute(each, folder) if isinstance(each, str) and each else each
+                for name, each in written.items()
+            }
 
 
 def read_files(table: dict[str, Any], model: type[Section], path: str) -> Iterator[str]:
@@ -46,6 +54,10 @@ def read_files(table: dict[str, Any], model: type[Section], path: str) -> Iterat
         place = table.get(key)
         if key in model.model_fields and isinstance(place, str) and not _is_readable(place):
             yield problem(f"{path}.{key}", f"cannot read {place}: no such file, or no right to read it")
+
+
+def _absolute(written: str, folder: Path) -> str:
+    return str(folder / Path(written).expanduser())
 
 
 def _is_path(annotation: Any) -> bool:

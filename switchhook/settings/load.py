@@ -77,19 +77,19 @@ def _is_list_of_tables(written: object) -> bool:
     return isinstance(written, list) and all(isinstance(entry, dict) for entry in written)
 
 
-def _tables(raw: dict[str, Any]) -> Iterator[tuple[str, str, type[Section], dict[str, Any]]]:
-    """Every table that is there: its path, its name, its model and its keys."""
+def _tables(raw: dict[str, Any]) -> Iterator[tuple[str, type[Section], dict[str, Any]]]:
+    """Every table that is there: its path, its model and its keys."""
     for name, field in Settings.model_fields.items():
         if (table := table_of(field.annotation)) is not None and name in raw:
-            yield name, name, table, raw[name]
+            yield name, table, raw[name]
         elif (entry := entry_of(field.annotation)) is not None:
             for place, keys in enumerate(raw.get(name, [])):
-                yield join_path(name, place), name, entry, keys
+                yield join_path(name, place), entry, keys
 
 
 def _tables_and_inner_ones(raw: dict[str, Any]) -> Iterator[tuple[str, type[Section], dict[str, Any]]]:
     """Every table that is there, and the tables within it: the path, the model and the keys of each."""
-    for where, _, model, table in _tables(raw):
+    for where, model, table in _tables(raw):
         yield where, model, table
         for key, field in model.model_fields.items():
             inner, keys = inner_table_of(field.annotation), table.get(key)
@@ -102,16 +102,16 @@ def _wrong_keys(raw: dict[str, Any]) -> Iterator[str]:
     for name in raw:
         if name not in Settings.model_fields:
             yield problem(name, unknown(name, Settings.model_fields))
-    for where, name, model, keys in _tables(raw):
+    for where, model, keys in _tables(raw):
         try:
             model.model_validate(keys)
         except ValidationError as error:
-            yield from problems_of(error, model=model, path=where, table=name)
+            yield from problems_of(error, model=model, path=where)
     plain = {name: raw[name] for name in raw if name in Settings.model_fields and name not in _table_names()}
     try:
         Settings.model_validate(plain)
     except ValidationError as error:
-        yield from problems_of(error, model=Settings, path="", table="")
+        yield from problems_of(error, model=Settings, path="")
 
 
 def _table_names() -> set[str]:

@@ -15,10 +15,6 @@ if TYPE_CHECKING:
 
     from switchhook.settings.section import Section
 
-_LATER_KEYS = {
-    "recorder.folder": 'recordings from a folder are not available in this version: remove this key, source is "xapi"',
-}
-
 _SENTENCES = {
     "missing": "is missing",
     "literal_error": "must be {expected}",
@@ -36,6 +32,8 @@ _SENTENCES = {
     "float_parsing": "must be a number",
     "greater_than_equal": "must be at least {ge:g}",
     "less_than_equal": "must be at most {le:g}",
+    "byte_size": 'must be a size in quotes, such as "50GB"',
+    "byte_size_unit": 'must be a size in quotes, such as "50GB"',
     "string_too_short": "must not be empty",
     "too_short": "must not be empty",
 }
@@ -63,20 +61,15 @@ def unknown(word: str, known: Iterable[str], *, what: str = "key") -> str:
     return f"unknown {what} (known: {', '.join(names) or 'none'})"
 
 
-def problems_of(error: ValidationError, *, model: type[Section], path: str, table: str) -> Iterator[str]:
-    """The problems of one section; `path` is where it stands, `table` the name of its table."""
+def problems_of(error: ValidationError, *, model: type[Section], path: str) -> Iterator[str]:
+    """The problems of one section; `path` is where it stands."""
     details = error.errors(include_url=False, include_input=False)
     for detail in details:
         if _follows_from_another(detail, details):
             continue
         steps = [step for step in detail["loc"] if step != "[key]"]
-        sentence = _later_or_unknown(table, steps, model) if _is_unknown(detail) else _sentence(detail)
+        sentence = _unknown_key(steps, model) if _is_unknown(detail) else _sentence(detail)
         yield problem(".".join(filter(None, (path, join_path(*steps)))), sentence)
-
-
-def later_key(table: str, key: str) -> str | None:
-    """The sentence about a key that a later version has, else None."""
-    return _LATER_KEYS.get(f"{table}.{key}")
 
 
 def _follows_from_another(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:
@@ -91,11 +84,11 @@ def _is_unknown(detail: ErrorDetails) -> bool:
     return detail["type"] == "extra_forbidden"
 
 
-def _later_or_unknown(table: str, steps: Sequence[str | int], model: type[Section]) -> str:
+def _unknown_key(steps: Sequence[str | int], model: type[Section]) -> str:
     *outer, key = map(str, steps)
     for step in outer:
         model = inner_table_of(model.model_fields[step].annotation) or model
-    return later_key(table, key) or unknown(key, model.model_fields)
+    return unknown(key, model.model_fields)
 
 
 def _sentence(detail: ErrorDetails) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import time, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from switchhook.settings.addresses import Listen, RpcListen, Sink, WebBase
 from switchhook.settings.durations import Deadline, Duration, DurationOrZero
+from switchhook.settings.recordings import RecorderSettings, StorageSettings
 from switchhook.settings.section import Section
 from switchhook.settings.sources import EndpointSettings, EventName, PbxSettings
 
@@ -52,43 +53,12 @@ def _database_url(written: str) -> str:
     return written
 
 
-def _storage_url(written: str) -> str:
-    if written.startswith("s3:"):
-        raise ValueError('S3 is not available in this version: use "file:" or "file:///path"')
-    if written != "file:" and not written.startswith("file:///"):
-        raise ValueError('must be "file:" (data_dir/recordings) or "file:///path"')
-    return written
-
-
-def _source(written: object) -> object:
-    if written == "folder":
-        raise ValueError('"folder" is not available in this version: use "xapi"')
-    return written
-
-
-def _clock_time(written: object) -> object:
-    if isinstance(written, time):
-        return written
-    try:
-        return time.fromisoformat(written) if isinstance(written, str) else written
-    except ValueError as error:
-        raise ValueError('must be a time of day such as "03:00"') from error
-
-
 class DatabaseSettings(Section):
     """Where events, deliveries and recordings are kept."""
 
     url: Annotated[str, AfterValidator(_database_url)] = Field(
         default="sqlite:",
         description="`sqlite:`: one file per service in `data_dir`; or `postgresql://user:password@host/database`.",
-    )
-
-
-class StorageSettings(Section):
-    """Where MP3 files are kept."""
-
-    url: Annotated[str, AfterValidator(_storage_url)] = Field(
-        default="file:", description="`file:` is `data_dir`/recordings; or `file:///path`."
     )
 
 
@@ -153,33 +123,6 @@ class DispatcherSettings(Section):
     hold: Duration = Field(
         default=timedelta(minutes=10),
         description="How long an event waits for earlier events of its call that have not arrived.",
-    )
-
-
-class RecorderSettings(Section):
-    """The service that fetches recordings and makes MP3 files of them."""
-
-    listen: RpcListen = Field(default="127.0.0.1:50052", description="Where events are accepted (gRPC).")
-    sinks: tuple[Sink, ...] = Field(
-        default=(), description="Where recording events are published; empty: the dispatcher of this process."
-    )
-    source: Annotated[Literal["xapi"], BeforeValidator(_source)] = Field(
-        default="xapi", description="Where recordings come from: the PBX's REST interface."
-    )
-    bitrate: int = Field(default=32, ge=8, le=160, description="Of a mono MP3 in kbit/s; stereo gets twice that.")
-    concurrency: int = Field(default=2, ge=1, le=64, description="Conversions under way at once.")
-    retention: Duration = Field(default=timedelta(days=90), description="How long an MP3 is kept and its link works.")
-    purge_at: Annotated[time, BeforeValidator(_clock_time)] = Field(
-        default=time(3, 0), description="Time of day, by this machine's clock, at which expired MP3 files are deleted."
-    )
-    wait_for_recording: Duration = Field(
-        default=timedelta(minutes=10), description="After this time without a recording, it is reported absent."
-    )
-    poll_interval: Duration = Field(
-        default=timedelta(seconds=1), description="Between looks for new recordings while some are awaited."
-    )
-    ffmpeg: str | None = Field(
-        default=None, description="Program that converts; unset: `ffmpeg` on the PATH, else the one that is bundled."
     )
 
 

@@ -87,11 +87,6 @@ def test_one_header_can_be_set(tmp_path: Path) -> None:
             "SWITCHHOOK_PBX__5__URL",
             "SWITCHHOOK_PBX__5__URL: there are only 1 [[pbx]] entries: the next is number 1",
         ),
-        (
-            "SWITCHHOOK_RECORDER__FOLDER",
-            "SWITCHHOOK_RECORDER__FOLDER: recordings from a folder are not available in this version: "
-            'remove this variable, source is "xapi"',
-        ),
     ],
 )
 def test_a_variable_that_means_nothing_is_a_problem(tmp_path: Path, variable: str, problem: str) -> None:

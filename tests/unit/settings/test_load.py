@@ -134,20 +134,6 @@ def test_a_problem_is_a_path_and_a_sentence(tmp_path: Path, text: str, problem: 
     assert problems(tmp_path, text) == [problem]
 
 
-@pytest.mark.parametrize(
-    ("text", "path"),
-    [
-        ('[storage]\nurl = "s3://bucket"', "storage.url"),
-        ('[recorder]\nsource = "folder"', "recorder.source"),
-        ('[recorder]\nfolder = "/srv"', "recorder.folder"),
-    ],
-)
-def test_what_a_later_version_has_is_refused_rather_than_ignored(tmp_path: Path, text: str, path: str) -> None:
-    (problem,) = problems(tmp_path, text)
-    assert problem.startswith(f"{path}: ")
-    assert "not available in this version" in problem
-
-
 def test_a_secret_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     text = PBX.replace('client_secret = "pbx-secret"', 'client_secret_file = "nowhere"')
     missing = tmp_path / "nowhere"
