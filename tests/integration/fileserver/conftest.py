@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+import asyncio
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,10 @@ from prometheus_client import CollectorRegistry
 
 from services.fileserver.service import Fileserver, Limits
 from switchhook.links import recording_path, sign_link
+from switchhook.runtime.health import Health
 from switchhook.settings import FileserverSettings, Settings
 from switchhook.settings.link_key import link_key
+from tests.deadline import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,7 +36,7 @@ class Library:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     def settings(self, **section: Any) -> Settings:
-        return Settings(data_dir=self.data_dir, fileserver=FileserverSettings(listen="127.0.0.1:0", **section))
+        return Settings(data_dir=self.data_dir, fileserver=FileserverSettings(**{"listen": "127.0.0.1:0", **section}))
 
     def link(self, path: str = PATH, *, pbx: str = "main", days: float = 90) -> str:
         expires_at = self.now + timedelta(days=days)
@@ -42,10 +45,19 @@ class Library:
 
     @asynccontextmanager
     async def serving(self, limits: Limits | None = None, **section: Any) -> AsyncIterator[int]:
+        """The service runs while the context is open; gives its port."""
         settings = self.settings(**section)
         server = Fileserver.from_settings(settings, registry=self.registry, clock=lambda: self.now, limits=limits)
-        async with server.serving() as bound:
-            yield bound.port
+        health = Health().service("fileserver")
+        running = asyncio.create_task(server.run(health))
+        try:
+            await eventually(lambda: running.done() or health.report().ready)
+            if not running.done():
+                yield int(server.address.rpartition(":")[2])
+        finally:
+            running.cancel()
+            with suppress(asyncio.CancelledError):
+                await running
 
     def counted(self, status: int) -> float:
         return self.registry.get_sample_value("switchhook_file_requests_total", {"status": str(status)}) or 0.0
