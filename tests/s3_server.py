@@ -52,7 +52,7 @@ class S3Server:
     def kill(self) -> None:
         """End it without warning."""
         self._process.kill()
-        self._process.wait()
+        self._process.communicate()
 
 
 def main() -> None:
