@@ -64,7 +64,7 @@ class Course:
         began = time.monotonic()
         async with AsyncExitStack() as stack:
             pbx = await stack.enter_async_context(
-                Simulator(SimulatorOptions(extensions=200, speed=2.0, seed=self.seed, recording_delay=_NO_DELAY))
+                Simulator(SimulatorOptions(extensions=200, seed=self.seed, recording_delay=_NO_DELAY))
             )
             receiver = await stack.enter_async_context(WebhookReceiver())
             tables = _TABLES.format(pbx=pbx.url, receiver=receiver.url)
@@ -80,8 +80,8 @@ class Course:
             calls = _held(pbx)
             await _settled(receiver, calls)
             webhooks = _told(receiver)
-        found = differences(webhooks, calls)
-        assert not found, f"{len(found)} differences, seed {self.seed}:\n" + "\n".join(found[:20])
+            found = differences(webhooks, calls)
+            assert not found, f"{len(found)} differences, seed {self.seed}:\n" + "\n".join(found[:20])
         late = sum(one.is_reconciled for one in webhooks)
         print(
             f"\nmonitor: {self.kills} kills, {len(calls)} calls ({self.rate:g} a second), {len(webhooks)} webhooks, "

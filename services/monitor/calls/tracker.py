@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from services.monitor.calls import consulting, ending, routing, talking
-from services.monitor.calls.history import Segment, missed_frames
+from services.monitor.calls.history import Segment, joined_numbers, missed_frames
 from services.monitor.calls.outside import learn_from_leg, learn_from_row
 from services.monitor.calls.register import CallRegister
 from services.monitor.calls.renumbering import renumbered
@@ -194,6 +194,8 @@ class CallTracker:
                 self.leg_seen(frame.leg, frame.at)
             elif frame.key not in shown:
                 self.leg_gone(frame.key, frame.at)
+        for call, number in joined_numbers(segments, self._register):
+            self._register.also_known_as(call, [number])
         self._is_after_gap = False
 
     def active_calls(self, rows: Sequence[ActiveCall], *, asked_at: datetime, at: datetime) -> None:

@@ -297,3 +297,22 @@ def test_what_was_found_after_one_gap_is_not_told_again_after_the_next() -> None
         "30.0 ringing_stopped 204 link=1 reconciled",
         "50.0 ended 117 link=1 answered 20.0s reconciled",
     ]
+
+
+def test_a_transfer_that_only_the_log_tells_goes_on_under_the_number_of_the_consultation() -> None:
+    tracker = new_tracker()
+    main = CallKey(_at(0), 10)
+    inside = replace(_segment("204", 8, 15, answered=10, number=11, arrived=8), source_dn="117", main=main)
+    log = [_segment("117", 0, 15, answered=2), inside]
+    tracker.replay(log, since=SINCE, shown=())
+    apply(tracker, "20.0 snapshot lost=-1.0 204/3=Connected@11")
+    apply(tracker, "30.0 remove 204/3")
+    apply(tracker, "30.0 asked alive=")
+    assert _told(tracker) == [
+        "0.0 ringing 117 link=0 reconciled",
+        "2.0 started 117 link=1 reconciled",
+        "8.0 ringing 204 link=1 reconciled",
+        "20.0 started 204 link=2 attended reconciled",
+        "20.0 ended 117 link=1 attended answered 13.0s transferred reconciled",
+        "30.0 ended 204 link=2 answered 10.0s",
+    ]

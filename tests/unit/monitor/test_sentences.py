@@ -41,6 +41,7 @@ USUAL = settings(
     print_blob=True,
     suppress_health_check=list(HealthCheck),
 )
+_PATIENCE = 0.5  # seconds; well within the grace
 _TICK = 0.01  # seconds; what the call log can tell apart
 _MOMENT = 0.001  # seconds; a look is later than what was heard before it
 
@@ -196,6 +197,8 @@ class DisturbedWatch(RuleBasedStateMachine):
         return frames
 
     def _wait(self, seconds: float) -> None:
+        if not self.is_told_who_lives and self.shaken.lost_at is None and seconds >= _PATIENCE:
+            self.torn |= self.behind  # what is not asked for is taken for over
         began, until = self.world.seconds, self.world.seconds + seconds
         for watcher in (self.steady, self.shaken):
             while (due := watcher.next_question_in()) is not None and self.world.seconds + due < until:
