@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _UPSERT = 0
 _UNSEEN_END = 0.05  # seconds
 _STATUS = {EventType.DIALING: "Dialing", EventType.STARTED: "Connected"}
+_WITHOUT_A_FRAME = (EventType.RINGING_STOPPED, EventType.COMPLETED)
 Cause = tuple[int, str, str]
 """Call number, DN and status that were shown; the end of a call has neither DN nor status."""
 
@@ -47,7 +48,7 @@ def promptness(
         if frame_at is not None:
             found.waits.append(at - frame_at)
         elif event.occurred_at.timestamp() > since:
-            found.unmatched += event.type is not EventType.RINGING_STOPPED and not event.transferred
+            found.unmatched += event.type not in _WITHOUT_A_FRAME and not event.transferred
     return found
 
 

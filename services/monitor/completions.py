@@ -36,7 +36,8 @@ _RECORDED_WITHIN = timedelta(seconds=3)
 """So long a call whose rows are there is asked about again for the ids of its recordings."""
 _SOON = timedelta(milliseconds=500)
 """What is due so soon after is asked about in the same request."""
-_BETWEEN_ASKS = timedelta(seconds=1)
+_BETWEEN_ASKS = timedelta(seconds=2)
+"""Each answer has all that began while the owed calls lived: of a busy PBX a thousand rows for three minutes."""
 _SHARE_OF_TIME = 4  # pauses are at least so many times as long as the question took
 _LONGEST_PAUSE = timedelta(seconds=3)
 _APART = timedelta(seconds=30)
