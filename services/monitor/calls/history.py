@@ -128,12 +128,12 @@ def is_shown(segments: Iterable[Segment], plan: NumberingPlan) -> bool:
     )
 
 
-def joined_numbers(segments: Iterable[Segment], register: CallRegister) -> Iterator[tuple[LiveCall, int]]:
-    """Live calls, and numbers that are theirs by a join which only the log tells: a leg may go on under such a one."""
+def know_joins(segments: Iterable[Segment], register: CallRegister) -> None:
+    """Live calls get the numbers that are theirs by a join which only the log tells: a leg may go on under one."""
     for segment in segments:
         call = register.by_number(segment.main.number)
         if call is not None and register.by_number(segment.key.number) is None and _is_of(segment.main, call):
-            yield call, segment.key.number
+            register.also_known_as(call, [segment.key.number])
 
 
 def _is_of(key: CallKey, call: LiveCall) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from services.monitor.calls import consulting, ending, routing, talking
-from services.monitor.calls.history import Segment, joined_numbers, missed_frames
+from services.monitor.calls.history import Segment, know_joins, missed_frames
 from services.monitor.calls.outside import learn_from_leg, learn_from_row
 from services.monitor.calls.register import CallRegister
 from services.monitor.calls.renumbering import renumbered
@@ -194,8 +194,7 @@ class CallTracker:
                 self.leg_seen(frame.leg, frame.at)
             elif frame.key not in shown:
                 self.leg_gone(frame.key, frame.at)
-        for call, number in joined_numbers(segments, self._register):
-            self._register.also_known_as(call, [number])
+        know_joins(segments, self._register)
         self._is_after_gap = False
 
     def active_calls(self, rows: Sequence[ActiveCall], *, asked_at: datetime, at: datetime) -> None:
@@ -257,8 +256,7 @@ class CallTracker:
         self, numbers: Collection[int], rows: Sequence[ActiveCall] | None, *, asked_at: datetime, at: datetime
     ) -> None:
         """The rows that the PBX has of `numbers`, asked for at `asked_at`; None when it would not say."""
-        over = self._vacancies.over(numbers, rows, self.plan, asked_at=asked_at, at=at)
-        for call, over_at in list(over):
+        for call, over_at in list(self._vacancies.over(numbers, rows, self.plan, asked_at=asked_at, at=at)):
             self._end(call, over_at)
 
     def take(self) -> Changes:
