@@ -278,8 +278,8 @@ class CallTracker:
             if change in (Change.RANG, Change.APPEARED, Change.DIALLED) and not call.is_present(leg.dn):
                 routing.enter(call, leg.dn, leg.kind, at)
             return
-        queue = leg.on_behalf_of
-        if queue and call.place != queue and self.plan.kind_of(queue) is DnKind.QUEUE:
+        queue = leg.on_behalf_of  # the list of active calls may have named the agent already, who has it from there
+        if queue and call.place not in (queue, leg.dn) and self.plan.kind_of(queue) is DnKind.QUEUE:
             routing.enter(call, queue, DnKind.QUEUE, at)
         if call.direction is None and not call.outside_number:
             call.outside_number = leg.dn if change is Change.DIALLED else leg.party_dn
