@@ -34,7 +34,7 @@ _SERVICES = ("dispatcher", "monitor")
 _NO_DELAY = timedelta()
 _BORN_WITHIN = 60.0
 _QUIET = 3.0  # seconds without a new webhook, once every call has its end
-_SETTLED_WITHIN = 240.0
+_GIVES_UP = 60.0  # seconds without a new webhook, while calls lack something; a backlog may take its time
 _TABLES = """
 [[pbx]]
 name = "main"
@@ -148,15 +148,13 @@ def _told(receiver: WebhookReceiver) -> list[Told]:
 
 
 async def _settled(receiver: WebhookReceiver, calls: list[Held]) -> None:
-    """Until every call was told as a whole and nothing comes any more; or for too long, and the verdict tells why."""
-    deadline, numbers, ended = time.monotonic() + _SETTLED_WITHIN, {one.number for one in calls}, set[int]()
+    """Until every call was told as a whole and nothing comes any more; or nothing comes, and the verdict tells why."""
+    numbers, whole = {one.number for one in calls}, set[int]()
     seen, quiet_since = 0, time.monotonic()
-    while time.monotonic() < deadline:
+    while time.monotonic() - quiet_since < (_QUIET if numbers <= whole else _GIVES_UP):
         await asyncio.sleep(0.2)
         fresh, seen = receiver.webhooks[seen:], len(receiver.webhooks)
         ones = [told(one.id, one.body, orjson.loads(one.body)) for one in fresh]
-        ended |= {one.number for one in ones if one.is_completed}
+        whole |= {one.number for one in ones if one.is_completed}
         if fresh:
             quiet_since = time.monotonic()
-        if numbers <= ended and time.monotonic() - quiet_since > _QUIET:
-            return

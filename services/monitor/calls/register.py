@@ -100,6 +100,12 @@ class CallRegister:
         gone_at = self._removed.get(key)
         return (known is not None and known[1] >= since) or (gone_at is not None and gone_at >= since)
 
+    def unsettled(self, since: datetime) -> Iterator[LiveCall]:
+        """The calls with legs of none of which anything was heard after `since`."""
+        for call in self:
+            if call.legs and not any(self.is_settled_since(key, since) for key in call.legs):
+                yield call
+
     def legs(self) -> list[LegKey]:
         """All legs that are known to live."""
         return list(self._by_leg)

@@ -179,7 +179,10 @@ class CallTracker:
         news = [leg for leg in legs if self._register.leg(leg.key) is not leg]
         for leg in sorted(news, key=lambda one: (one.number, one.kind is DnKind.EXTENSION, one.id)):
             if not self._register.is_settled_since(leg.key, asked_at):
-                self.leg_seen(leg, min(max(changed_at.get(leg.number, at), gone_at), at))
+                # Of a known call the list tells when its state changed, not since when one more phone rings.
+                is_untimed = leg.is_ringing_extension and self._register.by_number(leg.number) is not None
+                since = at if is_untimed else changed_at.get(leg.number, at)
+                self.leg_seen(leg, min(max(since, gone_at), at))
         self._is_after_gap, self._found_rows = False, None
 
     def replay(self, segments: Sequence[Segment], *, since: datetime, shown: Collection[LegKey]) -> None:
@@ -225,13 +228,7 @@ class CallTracker:
 
     def unlisted(self, alive: AbstractSet[int], *, asked_at: datetime) -> set[CallId]:
         """Calls with legs whose numbers the PBX's whole list of active calls lacks: a Remove may be lost."""
-        return {
-            call.id
-            for call in self._register
-            if call.legs
-            and alive.isdisjoint(call.numbers)
-            and not any(self._register.is_settled_since(key, asked_at) for key in call.legs)
-        }
+        return {call.id for call in self._register.unsettled(asked_at) if alive.isdisjoint(call.numbers)}
 
     def questions(self, at: datetime) -> list[int]:
         """The numbers of calls without legs about which the PBX is to be asked now; empty when there are none."""

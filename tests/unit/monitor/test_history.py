@@ -316,3 +316,27 @@ def test_a_transfer_that_only_the_log_tells_goes_on_under_the_number_of_the_cons
         "20.0 ended 117 link=1 attended answered 13.0s transferred reconciled",
         "30.0 ended 204 link=2 answered 10.0s",
     ]
+
+
+def test_a_phone_that_was_found_ringing_is_not_told_again_when_the_next_gap_ends() -> None:
+    """The list of active calls tells when the call's state changed, long before this phone rang."""
+    tracker = new_tracker()
+    apply(tracker, "0.0 upsert 820/1 Connected call=10")
+    leg = Leg(
+        dn="204",
+        id=3,
+        kind=DnKind.EXTENSION,
+        status=LegStatus.RINGING,
+        number=10,
+        party_dn="10007",
+        party_kind=DnKind.TRUNK,
+        party_number=NUMBER,
+    )
+    queue = next(iter(tracker.calls[0].legs.values()))
+    row = ActiveCall(
+        number=10, caller_dn="10007", caller_number=NUMBER, callee_dn="820", callee_number="", changed_at=_at(0)
+    )
+    tracker.resync([queue, leg], asked_at=_at(22), at=_at(22), lost_at=_at(1), rows=[row])
+    _told(tracker)
+    tracker.replay([_segment("204", 20, 30)], since=SINCE, shown=(("820", 1),))
+    assert _told(tracker) == ["30.0 ringing_stopped 204 link=0 reconciled"]
