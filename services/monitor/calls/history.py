@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from services.monitor.calls.legs import Leg, LegKey, LegStatus
-from services.monitor.calls.sightings import is_outside, sightings
+from services.monitor.calls.sightings import SAME_MOMENT, is_outside, sightings
 from switchhook.events import DnKind
 
 if TYPE_CHECKING:
@@ -107,10 +107,10 @@ def missed_frames(
         call = register.by_number(key.number)
         is_first = call is not None and key.number == call.numbers[0]
         if call is not None and _is_of(key, call):
-            ahead = _log_ahead(call, key, own)
-            missed = [one.earlier(ahead) for one in own if one.ended_at - ahead >= since]
             # A number that a join gave it was that of a consultation, which was told as far as it is to be told.
-            frames += _unseen([one for one in missed if is_first or is_outside(one, plan)], call, plan)
+            told = [one for one in own if is_first or is_outside(one, plan)]
+            ahead = _log_ahead(call, key, told)
+            frames += _unseen([one.earlier(ahead) for one in told if one.ended_at - ahead >= since], call, plan)
             continue
         ended_at = max(one.ended_at for one in own)
         is_over = register.past.knows(key, ended_at) or register.past.knows(own[0].main, ended_at)
@@ -147,15 +147,18 @@ def _is_of(key: CallKey, call: LiveCall) -> bool:
 
 
 def _log_ahead(call: LiveCall, key: CallKey, segments: Iterable[Segment]) -> timedelta:
-    """How far the log's clock is ahead of the one by which the call was seen: whatever was seen late makes it less."""
+    """How far the log's clock is ahead of the one by which the call was seen: whatever was seen late makes it less.
+
+    The beginning of a part of the call tells it when its first sight was late, unless it is that of another part.
+    """
     if call.is_found_late:
         return timedelta()
     joined_at = {one.dn: one.joined_at for one in reversed(call.participants)}
-    starts = sorted(segments, key=lambda one: one.started_at, reverse=True)
-    apart = {dn: one.started_at - joined_at[dn] for one in starts for dn in _dns(one) if dn in joined_at}
+    apart = [one.started_at - joined_at[dn] for one in segments for dn in _dns(one) if dn in joined_at]
+    found = [ahead for ahead in apart if abs(ahead) <= SAME_MOMENT]
     if key.number == call.numbers[0]:
-        apart[""] = key.arrived_at - call.arrived_at
-    return max((ahead for ahead in apart.values() if abs(ahead) <= CLOCKS_APART), default=timedelta())
+        found.append(key.arrived_at - call.arrived_at)
+    return max(found, default=timedelta())
 
 
 def _dns(segment: Segment) -> tuple[str, str]:

@@ -340,3 +340,24 @@ def test_a_phone_that_was_found_ringing_is_not_told_again_when_the_next_gap_ends
     _told(tracker)
     tracker.replay([_segment("204", 20, 30)], since=SINCE, shown=(("820", 1),))
     assert _told(tracker) == ["30.0 ringing_stopped 204 link=0 reconciled"]
+
+
+def test_the_time_of_a_consultation_is_not_taken_for_a_wrong_clock() -> None:
+    """The transferor took part in both, at different times; what the log tells of the joined call is true as it is."""
+    tracker = new_tracker()
+    for line in (
+        "0.0 upsert 117/1 Ringing call=10",
+        "1.0 upsert 117/1 Connected call=10",
+        "7.0 upsert 117/2 Dialing call=11 party=204",
+        "7.0 upsert 204/3 Ringing call=11 party=117",
+        "8.0 upsert 204/3 Connected call=11 party=117",
+        "16.0 remove 117/1",
+        "16.0 remove 117/2",
+        "16.0 upsert 204/3 Connected call=11",
+    ):
+        apply(tracker, line)
+    _told(tracker)
+    inside = replace(_segment("204", 7, 16, answered=8, number=11, arrived=7), source_dn="117", source_number="117")
+    tracker.replay([inside, _segment("204", 16, 22, answered=16, number=11, arrived=7)], since=SINCE, shown=())
+    _hang_up(tracker, 60)
+    assert _told(tracker) == ["22.0 ended 204 link=2 answered 6.0s reconciled"]
