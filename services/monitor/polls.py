@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from services.monitor.active_calls import ActiveCalls
 from services.monitor.call_log import read_call_log
 from services.monitor.calls.history import CLOCKS_APART
+from services.monitor.calls.sightings import as_of
 from services.monitor.directory import read_numbering_plan
 from services.monitor.pace import stretched
 from services.monitor.payloads import read_snapshot
@@ -138,7 +139,8 @@ class Polls:
             arrivals = [call.arrived_at for call in self._tracker.calls if call.sequence]
             segments = await self._questions.ask("call_log", lambda: self._call_log(min([since, *arrivals])))
             if segments:
-                self._tracker.replay(segments, since=since, shown={leg.key for leg in legs})
+                past = as_of(segments, legs, self._tracker.plan, at=asked_at)
+                self._tracker.replay(past, since=since, shown={leg.key for leg in legs})
         lost_at = gap.lost_at if gap else asked_at
         self._tracker.resync(legs, asked_at=asked_at, at=self._clock(), lost_at=lost_at, rows=rows)
         self._was_told()

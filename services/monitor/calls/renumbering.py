@@ -39,7 +39,8 @@ def renumbered(
         if known is None or not known.outside_number:
             continue
         shown = {parties[number] for number in call.numbers if number in parties}
-        is_inside = known is call and not shown and not inside.isdisjoint(call.numbers)
+        own = {leg.number for leg in call.legs.values()} or {call.numbers[0]}
+        is_inside = known is call and not shown and not inside.isdisjoint(own)
         if is_inside or (shown and known.outside_number not in shown) or _is_established_anew(call, since):
             others.append(call)
     return others

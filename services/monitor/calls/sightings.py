@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from switchhook.events import DnKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from services.monitor.calls.history import Segment
@@ -46,6 +46,20 @@ def sightings(segments: Sequence[Segment], call: LiveCall, plan: NumberingPlan) 
         if places:
             found[places[-1], one.dn] = None
     return found
+
+
+def as_of(segments: Iterable[Segment], legs: Iterable[Leg], plan: NumberingPlan, *, at: datetime) -> list[Segment]:
+    """What the log, read later, would have told at the moment of a snapshot of `legs`: the rest is told by frames.
+
+    What ended about then had not, when its DN is still shown in that part of the call.
+    """
+    shown = {(leg.number, leg.dn, leg.shows_outside) for leg in legs}
+
+    def lives(one: Segment) -> bool:
+        outside = is_outside(one, plan)
+        return any((one.key.number, dn, outside) in shown for dn in (one.source_dn, one.destination_dn))
+
+    return [one for one in segments if one.started_at <= at and (one.ended_at <= at - SAME_MOMENT or not lives(one))]
 
 
 def is_outside(segment: Segment, plan: NumberingPlan) -> bool:

@@ -13,6 +13,7 @@ from services.monitor.calls import memory
 from services.monitor.calls.history import CallKey, Segment, decode_history_id
 from services.monitor.calls.legs import ActiveCall, Leg, LegStatus
 from services.monitor.calls.past import PastCall
+from services.monitor.calls.sightings import as_of
 from switchhook.events import DnKind
 from tests.unit.monitor.table import NUMBER, START, apply, describe, new_tracker
 
@@ -361,3 +362,23 @@ def test_the_time_of_a_consultation_is_not_taken_for_a_wrong_clock() -> None:
     tracker.replay([inside, _segment("204", 16, 22, answered=16, number=11, arrived=7)], since=SINCE, shown=())
     _hang_up(tracker, 60)
     assert _told(tracker) == ["22.0 ended 204 link=2 answered 6.0s reconciled"]
+
+
+def test_what_ended_between_the_snapshot_and_the_log_is_left_to_its_frames() -> None:
+    """The snapshot has its leg, the log its end; told from both it would be told twice."""
+    leg = Leg(
+        dn="117",
+        id=3,
+        kind=DnKind.EXTENSION,
+        status=LegStatus.CONNECTED,
+        number=10,
+        party_dn="10007",
+        party_kind=DnKind.TRUNK,
+        party_number=NUMBER,
+    )
+    tracker = new_tracker()
+    before, talk = _segment("800", 1, 5, answered=1, arrived=1), _segment("117", 5, 30.2, answered=8, arrived=1)
+    later = _segment("204", 30.1, 30.3, number=11, arrived=30.1)
+    past = as_of([before, talk, later], [leg], tracker.plan, at=_at(30))
+    assert past == [before]
+    assert as_of([talk], [], tracker.plan, at=_at(30)) == [talk]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import groupby
 
+from services.monitor.calls.history import CallKey, Segment
 from services.monitor.calls.legs import ActiveCall, Leg, LegStatus
 from switchhook.events import DnKind
 from tests.unit.monitor.table import NUMBER, START, apply, describe, new_tracker
@@ -64,3 +65,31 @@ def test_the_same_caller_reaches_the_same_extension_again() -> None:
         known = replace(row, established_at=START + timedelta(seconds=established))
         tracker.resync([leg], asked_at=at, at=at, lost_at=lost_at, rows=[known])
         assert len({event.call.id for event in tracker.take().events}) == calls
+
+
+def test_a_consultation_that_the_log_shows_as_joined_does_not_end_its_call() -> None:
+    """The log was read a moment later than the snapshot, in which the two extensions still talk inside."""
+    tracker = new_tracker()
+    for line in (
+        "0.0 upsert 117/1 Ringing call=10",
+        "1.0 upsert 117/1 Connected call=10",
+        "6.0 remove 117/1",
+    ):
+        apply(tracker, line)
+    tracker.take()
+    main, key = CallKey(START, 10), CallKey(START + timedelta(seconds=3), 11)
+    inside = Segment(
+        key=key,
+        main=main,
+        source_dn="117",
+        source_number="117",
+        destination_dn="204",
+        destination_number="204",
+        started_at=key.arrived_at,
+        answered_at=START + timedelta(seconds=4),
+        ended_at=START + timedelta(seconds=6),
+    )
+    tracker.replay([inside], since=START, shown=(("204", 3),))
+    apply(tracker, "6.1 snapshot lost=2.0 inside=11 party=117 204/3=Connected@11")
+    apply(tracker, "6.2 upsert 204/3 Connected call=10")
+    assert {event.call.id for event in tracker.take().events} == {tracker.calls[0].id}

@@ -141,12 +141,15 @@ class DisturbedWatch(RuleBasedStateMachine):
         self.shaken.lose_socket()
 
     @precondition(lambda self: self.shaken.lost_at is not None)
-    @rule(with_log=st.booleans())
-    def find_socket(self, with_log: bool) -> None:
-        """The PBX is followed again, with the call log or without."""
+    @rule(with_log=st.booleans(), is_slow=st.booleans())
+    def find_socket(self, with_log: bool, is_slow: bool) -> None:
+        """The PBX is followed again, with the call log or without; perhaps something happens between its answers."""
         self._wait(_MOMENT)
         came_and_went = {number for number in self.begun_unseen if number not in self.world.live}
-        self.shaken.find_socket(with_log=with_log)
+        behind = self.behind.copy()
+        self.shaken.find_socket(with_log=with_log, meanwhile=self._step if is_slow else tuple)
+        self.torn |= self.behind if is_slow else set()
+        self.unlogged |= self.behind - behind
         if with_log:
             self.torn -= came_and_went
         self.begun_unseen.clear()
@@ -156,7 +159,7 @@ class DisturbedWatch(RuleBasedStateMachine):
     def teardown(self) -> None:
         """All calls come to their end, and what was told is compared."""
         if self.shaken.lost_at is not None:
-            self.find_socket(with_log=True)
+            self.find_socket(with_log=True, is_slow=False)
         while self.world.next_at() is not None:
             self._deliver(self._step())
         self.look()

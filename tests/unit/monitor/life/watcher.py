@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 from services.monitor.calls import memory
 from services.monitor.calls.history import CallKey
 from services.monitor.calls.past import PastCall
+from services.monitor.calls.sightings import as_of
 from services.monitor.calls.tracker import CallTracker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from services.monitor.calls.legs import Leg
@@ -75,18 +76,21 @@ class Watcher:
         """From now on nothing is heard."""
         self.lost_at = self.lost_at or self._world.now
 
-    def find_socket(self, *, with_log: bool) -> None:
-        """The PBX is followed again."""
+    def find_socket(self, *, with_log: bool, meanwhile: Callable[[], Sequence[Frame]] = tuple) -> None:
+        """The PBX is followed again; `meanwhile` is what happens between its answers, whose frames are held back."""
         assert self.lost_at is not None
-        lost_at, self.lost_at, now = self.lost_at, None, self._world.now
+        lost_at, asked_at = self.lost_at, self._world.now
         legs = self._world.snapshot()
+        rows = self._world.active_calls() if self._rows_are_given else ()
+        held = meanwhile()
+        self.lost_at, now = None, self._world.now
         if with_log:
             since = max(lost_at - _LOST_BEFORE_NOTICED, self._first_at)
-            self._tracker.replay(self._world.call_log(), since=since, shown={leg.key for leg in legs})
-        rows = self._world.active_calls() if self._rows_are_given else ()
-        self._tracker.resync(legs, asked_at=now, at=now, lost_at=lost_at, rows=rows)
+            past = as_of(self._world.call_log(), legs, self._world.plan, at=asked_at)
+            self._tracker.replay(past, since=since, shown={leg.key for leg in legs})
+        self._tracker.resync(legs, asked_at=asked_at, at=now, lost_at=lost_at, rows=rows)
         self._keep()
-        self.ask()
+        self.hear(held)
 
     def restart(self) -> None:
         """Killed, and back with what was kept."""
