@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import OrderedDict
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from services.fileserver.files import OpenFile, folder_names, open_file
+from services.fileserver.files import CHUNK, OpenFile, folder_names, open_file
 from services.fileserver.ranges import Representation
 from switchhook.errors import ObjectDamaged, ObjectsRefused
 from switchhook.objects import Card, Gone, object_name, read_card
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from switchhook.links import RecordingName
     from switchhook.objects import Objects, OpenObject
 
-# Large enough that the hop into a thread is nothing, small enough that a thousand downloads fit into memory.
-CHUNK = 128 * 1024
 _FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _KEPT_CARDS = 4096
 
@@ -133,6 +130,10 @@ class _FileBody:
 
     async def stream(self, start: int, length: int) -> AsyncIterator[bytes]:
         end = start + length
+        if start < len(self.file.head):
+            chunk = self.file.head[start:end]
+            yield chunk
+            start += len(chunk)
         while start < end:
             chunk = await asyncio.to_thread(self._read, start, min(CHUNK, end - start))
             yield chunk
@@ -173,16 +174,11 @@ class _Sealed:
 
 
 def _open_plain(root: Path, pbx: str, name: RecordingName) -> OpenFile | _Sealed | None:
-    with ExitStack() as stack:
-        try:
-            file = open_file(root, pbx, name)
-            if file is None:
-                return None
-            stack.callback(file.close)
-            head = file.read(0, HEADER_SIZE)
-        except OSError as error:
-            raise ObjectsRefused(f"{pbx}/{name} cannot be read: {error.strerror}") from error
-        if parse_header(head) is not None:
-            return _Sealed()
-        stack.pop_all()
+    try:
+        file = open_file(root, pbx, name)
+    except OSError as error:
+        raise ObjectsRefused(f"{pbx}/{name} cannot be read: {error.strerror}") from error
+    if file is None or parse_header(file.head[:HEADER_SIZE]) is None:
         return file
+    file.close()
+    return _Sealed()

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _COLUMNS = "at, pbx, call, recording, recipient, address, status, bytes, complete"
-_INSERT = f"INSERT INTO listens ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constants
+_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ROWS = 20  # in one INSERT; one row at a time for the rest, so that there are two texts only
 _FORGET = """
 DELETE FROM listens WHERE number IN (SELECT number FROM listens WHERE at < ? ORDER BY at LIMIT ?) RETURNING number"""
 
@@ -80,7 +81,10 @@ class Register:
 
     async def note(self, listens: Sequence[Listen]) -> None:
         """Keeps them."""
-        await self._database.write([Statement(_INSERT, _values(listen)) for listen in listens])
+        whole = len(listens) - len(listens) % _ROWS
+        unit = [_insert(listens[start : start + _ROWS]) for start in range(0, whole, _ROWS)]
+        unit += [_insert([listen]) for listen in listens[whole:]]
+        await self._database.write(unit)
 
     async def listens(self, *, call: str, recipient: str, since: datetime, limit: int) -> list[Listen]:
         """The newest first; an empty text stands for all."""
@@ -108,6 +112,12 @@ class Register:
         """Removes at most so many that are older; True when there may be more."""
         [rows] = await self._database.write([Statement(_FORGET, (_micros(before), limit))])
         return len(rows) == limit
+
+
+def _insert(listens: Sequence[Listen]) -> Statement:
+    rows = ", ".join([_ROW] * len(listens))
+    values = [value for listen in listens for value in _values(listen)]
+    return Statement(f"INSERT INTO listens ({_COLUMNS}) VALUES {rows}", values)  # noqa: S608 - constants
 
 
 def _values(listen: Listen) -> tuple[object, ...]:

@@ -10,7 +10,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING
 
-from services.fileserver.library import CHUNK
+from services.fileserver.files import CHUNK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from services.fileserver.library import Body
     from services.fileserver.ranges import Part
 
+_SMALLEST_PIECE = 16 * 1024
 # By so much at once, so that one fast client does not keep the loop from the others.
 _KERNEL_CHUNK = 1024 * 1024
 
@@ -48,9 +49,10 @@ class Sending:
         """A part of the recording."""
         start, left = part.start, part.length
         if body.file is not None and self._is_plain and left > CHUNK:
-            # The first piece travels with the headers, which must be on their way before the kernel takes over.
-            await self._stream(body, start, CHUNK)
-            start, left = start + CHUNK, left - CHUNK
+            # A first piece travels with the headers, which must be on their way before the kernel takes over.
+            first = max(len(body.file.head) - start, _SMALLEST_PIECE)
+            await self._stream(body, start, first)
+            start, left = start + first, left - first
             await self._drained()
             await self._by_kernel(body.file, start, left)
         else:
