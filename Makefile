@@ -44,6 +44,7 @@ docs: $(VENV)/.installed  ## the reference of configuration keys, the examples o
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.deliveries
+	$(BIN)/python -m bench.downloads
 
 clean:  ## everything that was made, but no data
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

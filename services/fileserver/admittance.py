@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from services.fileserver.callers import Forgers, caller_address
 from services.fileserver.refusals import Refusal
-from switchhook.links import RECORDING_ROUTE, RecordingName, Verdict, link_pbx, link_recipient, verify_link
+from switchhook.links import RECORDING_ROUTE, RecordingName, Verdict, read_claims, verify_link
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,22 +52,23 @@ class Admittance:
         """Whether this request may have what it asks for, if it is there."""
         query = request.rel_url.raw_query_string
         address = caller_address(request.remote, request.headers.get("X-Forwarded-For", ""), self._trusted)
-        refusal = self._refusal(path, query, address)
-        if refusal is not None:
-            return refusal
-        written = path.removeprefix(RECORDING_ROUTE)
-        name = RecordingName.parse(written)
+        if self._keys is None:
+            pbx, recipient = read_claims(query).pbx, ""
+        else:
+            verdict, claims = verify_link(path, query, keys=self._keys, now=self._clock())
+            refusal = self._refusal(verdict, address)
+            if refusal is not None:
+                return refusal
+            pbx, recipient = claims.pbx, claims.recipient
+        name = RecordingName.parse(path.removeprefix(RECORDING_ROUTE))
         if name is None:
             return Refusal.unknown("")
-        pbx, recipient = link_pbx(query), "" if self._keys is None else link_recipient(query)
         if self._revoked.covers(pbx=pbx, recipient=recipient, call=name.call_id):
             return Refusal.revoked()
         return Admitted(pbx=pbx, name=name, recipient=recipient, address=address)
 
-    def _refusal(self, path: str, query: str, address: str) -> Refusal | None:
-        if self._keys is None:
-            return None
-        match verdict := verify_link(path, query, keys=self._keys, now=self._clock()):
+    def _refusal(self, verdict: Verdict, address: str) -> Refusal | None:
+        match verdict:
             case Verdict.GENUINE:
                 return None
             case Verdict.EXPIRED:

@@ -19,6 +19,8 @@ _V6_PREFIX = 64  # of one customer
 
 def caller_address(remote: str | None, forwarded_for: str, trusted: Sequence[IPv4Network | IPv6Network]) -> str:
     """The address of whoever asks: the last one of `X-Forwarded-For` that is no trusted proxy, if a proxy asks."""
+    if not (trusted and forwarded_for):
+        return remote or ""
     address = remote or ""
     for hop in reversed([address for address in map(str.strip, forwarded_for.split(",")) if address]):
         if not _is_in(address, trusted):
