@@ -110,20 +110,9 @@ def _time(given: Mapping[str, Sequence[str]], name: str, now: datetime) -> datet
     if not written:
         return None
     try:
-<<<<<<< HEAD
-        return now - parse_duration(written)
-    except (ValueError, OverflowError):
-        pass
-    try:
-        moment = datetime.fromisoformat(written)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise invalid(f'{name}: write how long ago, such as "2h", or a time, such as "2026-03-07T12:00:00Z"') from None
-=======
         return parse_moment(written, now)
     except ValueError as error:
         raise invalid(f"{name}: {error}") from None
->>>>>>> 8b4d880 (feat(fileserver): player page, several ranges, sendfile, revocation, audit, CORS, buckets)
 
 
 def _one(given: Mapping[str, Sequence[str]], name: str) -> str:

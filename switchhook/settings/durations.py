@@ -46,9 +46,9 @@ def parse_moment(written: str, now: datetime) -> datetime:
         pass
     try:
         moment = datetime.fromisoformat(written)
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise ValueError('write how long ago, such as "2h", or a time, such as "2026-03-07T12:00:00Z"') from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def format_duration(duration: timedelta) -> str:
