@@ -16,6 +16,7 @@ from services.commands.configuration import FAILED, MISUSED, ConfigOption, compl
 from services.commands.deliveries import deliveries
 from services.commands.endpoints import list_endpoints, pause, resume
 from services.commands.import_ini import converted_configuration, notes_about_names, read_old_settings
+from services.commands.links import links
 from services.commands.migrate import migrate as migrate_databases
 from services.commands.process import run_process
 from services.commands.recordings import recordings
@@ -40,6 +41,7 @@ endpoints.command()(pause)
 endpoints.command()(resume)
 app.add_typer(deliveries)
 app.add_typer(recordings)
+app.add_typer(links)
 
 Services = Annotated[list[ServiceName] | None, typer.Argument(help="Which services; none named means all four.")]
 

@@ -100,10 +100,8 @@ def build_service(
             assert_never(name)
 
 
-def schema_of(name: ServiceName) -> Schema | None:
-    """The service's database schema; None when it has no database."""
-    if name is ServiceName.FILESERVER:
-        return None
+def schema_of(name: ServiceName) -> Schema:
+    """The service's database schema."""
     migrations = files(f"services.{name}").joinpath("migrations")
     return Schema(migrations=migrations, has_outbox=name in {ServiceName.MONITOR, ServiceName.RECORDER})
 

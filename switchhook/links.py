@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
 RECORDING_ROUTE = "/webapi/recording/"
@@ -82,14 +82,31 @@ def sign_link(path: str, *, pbx: str, recipient: str, expires_at: datetime, key:
     return f"{claims}&{urlencode({_SIGNATURE: _signature(path, claims, key)})}"
 
 
-def verify_link(path: str, query: str, *, keys: Sequence[LinkKey], now: datetime) -> Verdict:
-    """Whether `query` (undecoded, without the question mark) opens `path` at `now`.
+@dataclass(frozen=True, slots=True)
+class LinkClaims:
+    """What a query says of its link, to be trusted only with the verdict `GENUINE`; empty where it says nothing."""
+
+    pbx: str = ""
+    recipient: str = ""
+
+
+def read_claims(query: str) -> LinkClaims:
+    """The claims of a query that nobody has verified."""
+    return _claims(_fields(query) or {})
+
+
+def verify_link(path: str, query: str, *, keys: Sequence[LinkKey], now: datetime) -> tuple[Verdict, LinkClaims]:
+    """Whether `query` (undecoded, without the question mark) opens `path` at `now`, and what it claims.
 
     Parameters of other names are ignored: mail programs and trackers add their own. One of ours twice is a forgery.
     """
     fields = _fields(query)
     if fields is None:
-        return Verdict.FORGED
+        return Verdict.FORGED, LinkClaims()
+    return _verdict(path, fields, keys, now), _claims(fields)
+
+
+def _verdict(path: str, fields: Mapping[str, str], keys: Sequence[LinkKey], now: datetime) -> Verdict:
     if not all(name in fields for name in (*_SIGNED, _SIGNATURE)):
         return Verdict.MISSING
     key = next((key for key in keys if key.id == fields["kid"]), None)
@@ -102,14 +119,8 @@ def verify_link(path: str, query: str, *, keys: Sequence[LinkKey], now: datetime
     return Verdict.EXPIRED if now.timestamp() >= int(fields["exp"]) else Verdict.GENUINE
 
 
-def link_pbx(query: str) -> str:
-    """The PBX that a query names, empty when it names none; to be trusted only after `verify_link`."""
-    return (_fields(query) or {}).get("pbx", "")
-
-
-def link_recipient(query: str) -> str:
-    """The endpoint that a query was made for, empty when it names none; to be trusted only after `verify_link`."""
-    return (_fields(query) or {}).get("to", "")
+def _claims(fields: Mapping[str, str]) -> LinkClaims:
+    return LinkClaims(fields.get("pbx", ""), fields.get("to", ""))
 
 
 def _signature(path: str, claims: str, key: LinkKey) -> str:

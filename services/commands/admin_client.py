@@ -60,6 +60,10 @@ class AdminClient:
         given = {key: value for key, value in body.items() if value not in (None, "", [])}
         return self._ask("POST", path, orjson.dumps(given))
 
+    def delete(self, path: str) -> dict[str, Any]:
+        """The answer to the removal of what is at a path under the API's root. Raises `AdminFailed`, `ConfigError`."""
+        return self._ask("DELETE", path)
+
     def _ask(self, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
         connection = self._connection()
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
@@ -76,7 +80,7 @@ class AdminClient:
         except OSError as error:
             raise AdminFailed(
                 f"{self._url}: nothing answers there ({error.strerror or error}): "
-                "is the dispatcher running? another address is named by --url"
+                "is Switchhook running? another address is named by --url"
             ) from error
         except http.client.HTTPException as error:
             raise AdminFailed(f"{self._url}: what answers there is no Switchhook: name the address by --url") from error
@@ -134,7 +138,7 @@ def _token(settings: Settings | None) -> str:
         raise ConfigError(
             (
                 "admin.token_file: is not set, so the admin API is off: write a token of at least 16 characters into a "
-                "file, name the file there, and restart the dispatcher",
+                "file, name the file there, and restart",
             )
         )
     return settings.admin.token.get_secret_value()

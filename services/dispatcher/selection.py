@@ -6,17 +6,17 @@ The same words in a query string, in a body of the admin API and on the command 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from services.dispatcher.deliveries import Status
 from services.dispatcher.own_events import OwnType
 from switchhook.errors import AdminRefused
 from switchhook.events import EventId, EventType
-from switchhook.settings import parse_duration
+from switchhook.settings import parse_moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
 FIELDS = ("id", "state", "call", "event", "endpoint", "pbx", "since", "until")
 # The short names that `[[endpoint]] events` uses, beside the dotted ones.
@@ -110,14 +110,9 @@ def _time(given: Mapping[str, Sequence[str]], name: str, now: datetime) -> datet
     if not written:
         return None
     try:
-        return now - parse_duration(written)
-    except (ValueError, OverflowError):
-        pass
-    try:
-        moment = datetime.fromisoformat(written)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise invalid(f'{name}: write how long ago, such as "2h", or a time, such as "2026-03-07T12:00:00Z"') from None
+        return parse_moment(written, now)
+    except ValueError as error:
+        raise invalid(f"{name}: {error}") from None
 
 
 def _one(given: Mapping[str, Sequence[str]], name: str) -> str:

@@ -108,7 +108,7 @@ class Dispatcher:
             endpoints,
             settings=settings,
             open_tables=open_tables,
-            links=file_addresses(settings),
+            links=file_addresses(settings, clock=clock),
             metrics=DispatcherMetrics(registry, endpoints=[endpoint.name for endpoint in endpoints]),
             clock=clock,
             tracing=tracing,

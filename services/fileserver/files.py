@@ -11,27 +11,31 @@ import os
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-
-from services.fileserver.ranges import Representation
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from switchhook.links import RecordingName
 
+# Large enough that the hop into a thread is nothing, small enough that a thousand downloads fit into memory.
+CHUNK = 32 * 1024
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # O_NONBLOCK: a named pipe in the folder must not hold the thread.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
-class OpenRecording:
-    """An open MP3; whoever gets it closes it."""
+class OpenFile:
+    """An open MP3, `size` bytes long; whoever gets it closes it. `changed` is in nanoseconds since 1970.
+
+    `head` are its first bytes, read in the same visit to the thread.
+    """
 
     descriptor: int
-    representation: Representation
+    size: int
+    changed: int
+    head: bytes
 
     def read(self, offset: int, length: int) -> bytes:
         """Up to `length` bytes from `offset`; fewer only at the end of the file. Raises OSError."""
@@ -42,8 +46,8 @@ class OpenRecording:
         os.close(self.descriptor)
 
 
-def open_recording(root: Path, pbx: str, name: RecordingName) -> OpenRecording | None:
-    """The recording in the folder of `pbx`, or in any folder when `pbx` is empty; None when there is none.
+def open_file(root: Path, pbx: str, name: RecordingName) -> OpenFile | None:
+    """The file in the folder of `pbx`; None when there is none.
 
     Raises OSError for everything but absence, such as a disk that cannot be read.
     """
@@ -52,20 +56,19 @@ def open_recording(root: Path, pbx: str, name: RecordingName) -> OpenRecording |
     except FileNotFoundError:
         return None
     try:
-        for folder in [pbx] if pbx else _names(root_folder):
-            if (found := _open_in(root_folder, folder, str(name))) is not None:
-                return found
+        return _open_in(root_folder, pbx, str(name))
     finally:
         os.close(root_folder)
-    return None
 
 
-def _names(root_folder: int) -> list[str]:
-    with os.scandir(root_folder) as entries:
-        return sorted(entry.name for entry in entries)
+def folder_names(root: Path) -> list[str]:
+    """The folders of the root, one for each PBX, in the order of their names; none when there is no root."""
+    with suppress(FileNotFoundError), os.scandir(root) as entries:
+        return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+    return []
 
 
-def _open_in(root_folder: int, folder: str, file_name: str) -> OpenRecording | None:
+def _open_in(root_folder: int, folder: str, file_name: str) -> OpenFile | None:
     if folder in {"", ".", ".."} or "/" in folder or "\0" in folder:
         return None
     try:
@@ -78,7 +81,7 @@ def _open_in(root_folder: int, folder: str, file_name: str) -> OpenRecording | N
         os.close(pbx_folder)
 
 
-def _open_regular(pbx_folder: int, file_name: str) -> OpenRecording | None:
+def _open_regular(pbx_folder: int, file_name: str) -> OpenFile | None:
     # A symbolic link is no recording: it is answered like an absent file, and not followed to see what it points at.
     with suppress(FileNotFoundError):
         if stat.S_ISREG(os.stat(file_name, dir_fd=pbx_folder, follow_symlinks=False).st_mode):
@@ -86,8 +89,10 @@ def _open_regular(pbx_folder: int, file_name: str) -> OpenRecording | None:
     return None
 
 
-def _opened(descriptor: int) -> OpenRecording:
-    status = os.fstat(descriptor)
-    changed = datetime.fromtimestamp(status.st_mtime_ns // 1_000_000_000, UTC)
-    tag = f"{status.st_mtime_ns:x}-{status.st_size:x}"
-    return OpenRecording(descriptor, Representation(size=status.st_size, tag=tag, modified=changed))
+def _opened(descriptor: int) -> OpenFile:
+    try:
+        status = os.fstat(descriptor)
+        return OpenFile(descriptor, status.st_size, status.st_mtime_ns, os.pread(descriptor, CHUNK, 0))
+    except BaseException:
+        os.close(descriptor)
+        raise

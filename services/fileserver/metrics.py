@@ -9,7 +9,7 @@ from prometheus_client import Counter, Gauge, Histogram
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-_STATUSES = (200, 206, 304, 403, 404, 405, 410, 412, 416, 500)
+_STATUSES = (200, 204, 206, 302, 304, 403, 404, 405, 410, 412, 416, 429, 500, 503)
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
@@ -17,7 +17,7 @@ class FileserverMetrics:
     """Metrics of one fileserver, in an injected registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.requests = Counter(
+        self._requests = Counter(
             "switchhook_file_requests", "Requests for recordings, by status.", ["status"], registry=registry
         )
         self.first_byte = Histogram(
@@ -33,5 +33,11 @@ class FileserverMetrics:
             registry=registry,
         )
         self.connections = Gauge("switchhook_file_connections", "Open connections.", registry=registry)
-        for status in _STATUSES:
-            self.requests.labels(str(status))
+        self.listens_lost = Counter(
+            "switchhook_file_listens_lost", "Downloads that are in the log only: no row was kept.", registry=registry
+        )
+        self._request_by_status = {status: self._requests.labels(str(status)) for status in _STATUSES}
+
+    def request(self, status: int) -> None:
+        """A request for a recording was answered."""
+        self._request_by_status[status].inc()

@@ -1,7 +1,8 @@
 """Which part of a file a request gets: the preconditions and the range of RFC 9110, sections 13 and 14.
 
-Pure: header values in, a decision out. A range that cannot be read, several ranges, and ranges of methods other than
-GET are ignored, as the RFC allows, so the whole file is sent; a well-formed range that lies outside is unsatisfiable.
+Pure: header values in, a decision out. A range that cannot be read, ranges of methods other than GET, and several that
+overlap or are very many are ignored, as the RFC allows, so the whole file is sent; ranges that can be read and all lie
+outside are unsatisfiable.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-_RANGE = re.compile(r"bytes=[ \t]*(?P<first>[0-9]{0,18})-(?P<last>[0-9]{0,18})[ \t]*", re.IGNORECASE)
+_RANGES = re.compile(r"bytes=(?P<ranges>[0-9, \t-]*)", re.IGNORECASE)
+_RANGE = re.compile(r"(?P<first>[0-9]{0,18})-(?P<last>[0-9]{0,18})")
+_MOST_RANGES = 16
 _ETAG = re.compile(r'(?P<weak>W/)?"(?P<tag>[\x21\x23-\x7e\x80-\xff]*)"')
 
 
@@ -47,6 +51,13 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """Several parts, two at least, in the order in which they were asked for (206, multipart/byteranges)."""
+
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NotModified:
     """The client's copy is current (304)."""
 
@@ -61,7 +72,7 @@ class Unsatisfiable:
     """The range lies outside the file (416)."""
 
 
-Selection = Whole | Part | NotModified | PreconditionFailed | Unsatisfiable
+Selection = Whole | Part | Parts | NotModified | PreconditionFailed | Unsatisfiable
 
 
 def select(method: str, headers: Mapping[str, str], current: Representation) -> Selection:
@@ -73,7 +84,7 @@ def select(method: str, headers: Mapping[str, str], current: Representation) -> 
     wanted = headers.get("Range")
     if method != "GET" or wanted is None or not _range_applies(headers.get("If-Range"), current):
         return Whole()
-    return _part(wanted, current.size)
+    return _ranges(wanted, current.size)
 
 
 def _is_wanted_state(headers: Mapping[str, str], current: Representation) -> bool:
@@ -100,8 +111,25 @@ def _range_applies(condition: str | None, current: Representation) -> bool:
     return _moment(condition) == current.modified
 
 
-def _part(wanted: str, size: int) -> Selection:
-    found = _RANGE.fullmatch(wanted.strip())
+def _ranges(wanted: str, size: int) -> Selection:
+    found = _RANGES.fullmatch(wanted.strip())
+    written = [] if found is None else [one.strip() for one in found["ranges"].split(",") if one.strip()]
+    parts = [_part(one, size) for one in written]
+    if not 1 <= len(written) <= _MOST_RANGES or any(isinstance(part, Whole) for part in parts):
+        return Whole()
+    inside = [part for part in parts if isinstance(part, Part)]
+    match inside:
+        case []:
+            return Unsatisfiable()
+        case [only]:
+            return only
+        case _:
+            return Whole() if _overlap(inside) else Parts(tuple(inside))
+
+
+def _part(wanted: str, size: int) -> Part | Whole | Unsatisfiable:
+    """One range; `Whole` when it cannot be read."""
+    found = _RANGE.fullmatch(wanted)
     if found is None:
         return Whole()
     first, last = found["first"], found["last"]
@@ -117,6 +145,12 @@ def _part(wanted: str, size: int) -> Selection:
         return Unsatisfiable()
     end = min(int(last), size - 1) if last else size - 1
     return Part(start, end - start + 1)
+
+
+def _overlap(parts: Sequence[Part]) -> bool:
+    """True when some byte would be sent twice: nobody who plays a file asks for that."""
+    ordered = sorted(parts, key=lambda part: part.start)
+    return any(one.start + one.length > next_one.start for one, next_one in pairwise(ordered))
 
 
 def _names(tags: str, tag: str, *, weak: bool) -> bool:

@@ -5,25 +5,35 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from services.fileserver.app import Access, Downloads
+from services.fileserver.admittance import Admittance
+from services.fileserver.api import FileserverApi
+from services.fileserver.app import Downloads, Parts
+from services.fileserver.audit import Audit
+from services.fileserver.callers import networks
+from services.fileserver.cors import Cors
 from services.fileserver.library import Library
 from services.fileserver.metrics import FileserverMetrics
+from services.fileserver.paging import Pages
+from services.fileserver.register import Register
+from services.fileserver.revoked import Revoked
 from services.fileserver.server import DownloadServer
 from switchhook.errors import AddressUnavailable, ConfigError
 from switchhook.objects import open_objects
 from switchhook.runtime.clock import utc_now
 from switchhook.settings.addresses import TcpAddress, parse_tcp
-from switchhook.settings.link_key import link_key
+from switchhook.settings.link_key import link_keys
+from switchhook.storage import open_database
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from prometheus_client import CollectorRegistry
 
@@ -45,24 +55,27 @@ class Limits:
 
 
 class Fileserver:
-    """Serves recordings from a folder."""
+    """Serves recordings from their storage."""
 
     name = "fileserver"
 
     def __init__(
         self,
-        listen: TcpAddress,
-        downloads: Downloads,
-        metrics: FileserverMetrics,
+        settings: Settings,
         *,
-        tls: ssl.SSLContext | None = None,
-        limits: Limits | None = None,
+        metrics: FileserverMetrics,
+        tls: ssl.SSLContext | None,
+        clock: Clock,
+        limits: Limits,
     ) -> None:
-        self._listen = listen
-        self._downloads = downloads
+        self._settings = settings
+        self._section = settings.fileserver
+        self._listen = parse_tcp(settings.fileserver.listen)
         self._metrics = metrics
         self._tls = tls
-        self._limits = limits or Limits()
+        self._clock = clock
+        self._limits = limits
+        self._api = FileserverApi(clock=clock)
         self.address = ""
         """Where it is reached, as `host:port`, once `run` has said that it is ready."""
 
@@ -70,27 +83,69 @@ class Fileserver:
     def from_settings(
         cls, settings: Settings, *, registry: CollectorRegistry, clock: Clock = utc_now, limits: Limits | None = None
     ) -> Fileserver:
-        """Raises ConfigError when the certificate or a key cannot be used."""
-        limits = limits or Limits()
+        """Raises ConfigError when the certificate cannot be used."""
         metrics = FileserverMetrics(registry)
-        section = settings.fileserver
-        keys = None if section.links == "open" else (link_key(settings),)
-        access = Access(keys=keys, clock=clock)
-        library = Library(open_objects(settings), [pbx.name for pbx in settings.pbx])
-        downloads = Downloads(library, access, metrics, stall=limits.stall)
-        return cls(parse_tcp(section.listen), downloads, metrics, tls=tls_context(section), limits=limits)
+        tls = tls_context(settings.fileserver)
+        return cls(settings, metrics=metrics, tls=tls, clock=clock, limits=limits or Limits())
+
+    @property
+    def admin_routes(self) -> Sequence[web.RouteDef]:
+        """See `Administered`."""
+        return self._api.routes
 
     async def run(self, health: ServiceHealth) -> None:
         """Serve until cancelled."""
-        async with self.serving():
-            health.ready()
-            await asyncio.Event().wait()  # until cancelled
+        settings, section = self._settings, self._section
+        async with AsyncExitStack() as stack:
+            database = await open_database(
+                settings.database.url,
+                data_dir=settings.data_dir,
+                service=self.name,
+                migrations=files("services.fileserver") / "migrations",
+                allow_replicas=True,
+            )
+            stack.push_async_callback(database.close)
+            register = Register(database)
+            revoked = Revoked(register, settings.pbx, health=health)
+            await revoked.read()
+            lost = self._metrics.listens_lost.inc
+            audit = Audit(register, retention=section.audit_retention, health=health, lost=lost, clock=self._clock)
+            stack.push_async_callback(audit.flush)
+            stack.enter_context(self._api.opened(revoked, register))
+            downloads = Downloads(self._parts(revoked), audit.note)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(revoked.run())
+                tasks.create_task(audit.run())
+                async with self._bound(downloads) as bound:
+                    self.address = f"{bound.host or ''}:{bound.port}"
+                    health.ready()
+                    await asyncio.Event().wait()  # until cancelled
+
+    def _parts(self, revoked: Revoked) -> Parts:
+        settings, section = self._settings, self._section
+        objects = open_objects(settings)
+        admittance = Admittance(
+            None if section.links == "open" else link_keys(settings),
+            revoked=revoked,
+            trusted_proxies=networks(section.trusted_proxies),
+            clock=self._clock,
+        )
+        return Parts(
+            admittance=admittance,
+            library=Library(objects, [pbx.name for pbx in settings.pbx]),
+            objects=objects,
+            pages=Pages(section.cors_origins),
+            cors=Cors(section.cors_origins),
+            metrics=self._metrics,
+            clock=self._clock,
+            redirects=section.s3_delivery == "redirect",
+            stall=self._limits.stall.total_seconds(),
+        )
 
     @asynccontextmanager
-    async def serving(self) -> AsyncIterator[TcpAddress]:
-        """Serve while the context is open; yields the address that was bound."""
+    async def _bound(self, downloads: Downloads) -> AsyncIterator[TcpAddress]:
         server = DownloadServer(
-            self._downloads.answer,
+            downloads.answer,
             limit=self._limits.connections,
             idle=self._limits.idle,
             on_connections=self._metrics.connections.set,
@@ -101,7 +156,6 @@ class Fileserver:
             site = web.TCPSite(runner, self._listen.host, self._listen.port, ssl_context=self._tls, backlog=512)
             await _start(site, self._listen)
             bound = replace(self._listen, port=runner.addresses[0][1])
-            self.address = f"{bound.host or ''}:{bound.port}"
             log.info("fileserver.listening", extra={"port": bound.port, "tls": self._tls is not None})
             yield bound
         finally:

@@ -4,7 +4,7 @@ Every key is checked before anything starts and every problem is said at once. `
 """
 
 from switchhook.settings.addresses import TcpAddress, is_loopback_host, parse_tcp
-from switchhook.settings.durations import format_duration, parse_duration
+from switchhook.settings.durations import format_duration, parse_duration, parse_moment
 from switchhook.settings.load import load_settings
 from switchhook.settings.masked import mask_address, masked
 from switchhook.settings.recordings import RecorderSettings, StorageSettings
@@ -14,11 +14,11 @@ from switchhook.settings.sections import (
     AdminSettings,
     DatabaseSettings,
     DispatcherSettings,
-    FileserverSettings,
     MonitorSettings,
     Settings,
     TelemetrySettings,
 )
+from switchhook.settings.serving import FileserverSettings
 from switchhook.settings.sources import EndpointSettings, EventName, PbxSettings
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "mask_address",
     "masked",
     "parse_duration",
+    "parse_moment",
     "parse_tcp",
     "risks",
 ]

@@ -1,12 +1,12 @@
 """Durations as people write them: `200ms`, `5s`, `10m`, `2h`, `30d`.
 
-Owns the two directions between that text and `timedelta`, and the field types made of it.
+Owns the two directions between that text and `timedelta`, moments that are told by it, and the field types made of it.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
@@ -36,6 +36,19 @@ def parse_duration(written: object) -> timedelta:
     if duration > LONGEST:
         raise ValueError("must be at most 36500d")
     return duration
+
+
+def parse_moment(written: str, now: datetime) -> datetime:
+    """The moment that `2h` (ago) or `2026-03-07T12:00:00Z` means, in UTC; raises ValueError with a sentence."""
+    try:
+        return now - parse_duration(written)
+    except (ValueError, OverflowError):
+        pass
+    try:
+        moment = datetime.fromisoformat(written)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError('write how long ago, such as "2h", or a time, such as "2026-03-07T12:00:00Z"') from None
 
 
 def format_duration(duration: timedelta) -> str:

@@ -1,10 +1,11 @@
-"""The key that signs recording links: the configured one, or one that is made once and kept in `data_dir`."""
+"""The keys of recording links: the one that signs, configured or made once and kept in `data_dir`; and former ones."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import os
+import re
 import secrets
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,28 @@ def link_key(settings: Settings) -> LinkKey:
         raise ConfigError(
             (f"data_dir: {path} holds no link key: delete it, and links made before stop working",)
         ) from error
+
+
+def link_keys(settings: Settings) -> tuple[LinkKey, ...]:
+    """The keys whose links work, the signing one first. Raises ConfigError when one cannot be read."""
+    keys = [link_key(settings)]
+    for place, path in enumerate(settings.fileserver.old_link_secret_files):
+        keys += _former(place, path)
+    return tuple(keys)
+
+
+def _former(place: int, path: Path) -> list[LinkKey]:
+    """A former key: a secret in a file, or a `links.key` that was moved aside. What may be either counts as both."""
+    where = f"fileserver.old_link_secret_files[{place}]"
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise ConfigError((f"{where}: cannot read {path}: {reason}",)) from error
+    if not text:
+        raise ConfigError((f"{where}: {path} is empty: write the former secret into it, or remove the file",))
+    may_be_made = re.fullmatch(rf"[0-9a-f]{{{2 * _BYTES}}}", text)
+    return [_key(text.encode()), *([_key(bytes.fromhex(text))] if may_be_made else [])]
 
 
 def _kept(path: Path) -> bytes:

@@ -13,6 +13,7 @@ from switchhook.settings.addresses import Listen, RpcListen, Sink, WebBase
 from switchhook.settings.durations import Deadline, Duration, DurationOrZero
 from switchhook.settings.recordings import RecorderSettings, StorageSettings
 from switchhook.settings.section import Section
+from switchhook.settings.serving import FileserverSettings
 from switchhook.settings.sources import EndpointSettings, EventName, PbxSettings
 
 RETRY_SCHEDULE = (
@@ -139,26 +140,6 @@ class DispatcherSettings(Section):
         default=timedelta(minutes=10),
         description="How long an event waits for earlier events of its call that have not arrived.",
     )
-
-
-class FileserverSettings(Section):
-    """The service that serves MP3 links."""
-
-    listen: Listen = Field(default=":5001", description="Where links are served.")
-    public_url: WebBase = Field(
-        default="http://127.0.0.1:5001", description="What links begin with: this server as the receivers reach it."
-    )
-    links: Literal["signed", "open"] = Field(
-        default="signed",
-        description="`signed`: only a link that was announced works, until it expires. "
-        "`open`: whoever guesses a path may listen, as with the old plug-in.",
-    )
-    link_secret: SecretStr | None = Field(
-        default=None, description="Signs links; unset: a key that is made once in `data_dir`/links.key."
-    )
-    link_secret_file: Path | None = Field(default=None, description="File that holds `link_secret`.")
-    tls_cert: Path | None = Field(default=None, description="Certificate chain (PEM); with `tls_key` it serves https.")
-    tls_key: Path | None = Field(default=None, description="Private key (PEM) of `tls_cert`.")
 
 
 class TelemetrySettings(Section):

@@ -14,7 +14,7 @@ import pytest
 
 import switchhook
 from switchhook.events import EventType
-from switchhook.links import Verdict, link_recipient, verify_link
+from switchhook.links import Verdict, verify_link
 from switchhook.settings.link_key import link_key
 from tests.deadline import eventually
 from tests.integration.dispatcher.harness import Tables, endpoint, publish, running, settings
@@ -81,8 +81,8 @@ async def test_the_address_of_a_recording_is_signed_for_its_endpoint(data_dir: P
 
         [address] = orjson.loads(receiver.webhooks[0].body)["FileUrls"]
         parts = urlsplit(address)
-        assert verify_link(parts.path, parts.query, keys=[link_key(configuration)], now=NOON) is Verdict.GENUINE
-        assert link_recipient(parts.query) == "crm"
+        verdict, claims = verify_link(parts.path, parts.query, keys=[link_key(configuration)], now=NOON)
+        assert (verdict, claims.recipient) == (Verdict.GENUINE, "crm")
 
 
 async def test_a_retry_carries_the_same_id(data_dir: Path) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from switchhook.events import EventType
 from switchhook.links import RecordingName, sign_link
 from switchhook.objects import Card, Gone, GoneReason, Objects, object_name, open_objects, read_card, write_card
 from switchhook.runtime.clock import utc_now
+from switchhook.runtime.health import Health
 from switchhook.settings import FileserverSettings, Settings, StorageSettings
 from switchhook.settings.link_key import link_key
 from tests.acceptance.product import free_port
@@ -54,8 +56,15 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path, s3_server: S3Server)
 
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[None]:
-    async with Fileserver.from_settings(settings, registry=CollectorRegistry()).serving():
+    health = Health().service("fileserver")
+    running = asyncio.create_task(Fileserver.from_settings(settings, registry=CollectorRegistry()).run(health))
+    try:
+        await eventually(lambda: running.done() or health.report().ready, within=PATIENCE)
         yield
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
 
 
 @asynccontextmanager
