@@ -26,6 +26,7 @@ class Told:
     arrived_at: datetime
     sequence: int
     is_final: bool
+    is_completed: bool
     is_reconciled: bool
 
 
@@ -50,6 +51,7 @@ def told(webhook_id: str, body: bytes, message: dict[str, Any]) -> Told:
         arrived_at=datetime.fromisoformat(event["call"]["arrived_at"]),
         sequence=event["sequence"],
         is_final=message["type"] == "call.ended" and not event["transferred"],
+        is_completed=message["type"] == "call.completed",
         is_reconciled=event["reconciled"],
     )
 
@@ -64,8 +66,8 @@ def differences(webhooks: Sequence[Told], calls: Iterable[Held]) -> list[str]:
         own = ones[::-1]  # the first arrivals, in their order
         if [one.sequence for one in own] != list(range(1, len(own) + 1)):
             found.append(f"{call}: sequence {[one.sequence for one in own]}")
-        if [one.is_final for one in own] != [False] * (len(own) - 1) + [True]:
-            found.append(f"{call}: final ends {[one.sequence for one in own if one.is_final]} of {len(own)}")
+        if [place for place, one in enumerate(own) if one.is_final] != [len(own) - 2] or not own[-1].is_completed:
+            found.append(f"{call}: not one final end, and then the whole of it: {[one.type for one in own]}")
     return found + _other_calls({call: ones[0] for call, ones in by_call.items()}, calls)
 
 

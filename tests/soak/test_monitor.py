@@ -21,6 +21,7 @@ import pytest
 from simulator import Simulator, SimulatorOptions
 from simulator.model import Direction
 from tests.acceptance.product import Product
+from tests.deadline import eventually
 from tests.receiver import WebhookReceiver
 from tests.soak.calls import Held, Told, differences, told
 
@@ -31,6 +32,7 @@ SHORT_KILLS, SHORT_RATE = 8, 8.0  # calls a second
 LONG_KILLS, LONG_RATE = int(os.environ.get("SOAK_MONITOR_KILLS", "100")), 50.0
 _SERVICES = ("dispatcher", "monitor")
 _NO_DELAY = timedelta()
+_BORN_WITHIN = 60.0
 _QUIET = 3.0  # seconds without a new webhook, once every call has its end
 _SETTLED_WITHIN = 240.0
 _TABLES = """
@@ -100,7 +102,9 @@ class Course:
             await asyncio.sleep(dice.uniform(0.0, 1.5))
             with suppress(ProcessLookupError):
                 await product.kill("monitor")
+            dead = product.pids["monitor"]
             starting = asyncio.create_task(product.start("monitor"))
+            await _born(product, after=dead)
             if dice.random() < 0.3:
                 await asyncio.wait([starting], timeout=dice.uniform(0.3, 1.5))
                 if not starting.done():
@@ -125,6 +129,11 @@ async def test_every_call_is_told_once_though_the_monitor_is_killed_for_long(tmp
     await Course(kills=LONG_KILLS, rate=LONG_RATE, seed=random.randrange(10_000)).run(tmp_path, database_url)
 
 
+async def _born(product: Product, *, after: int) -> None:
+    """Until there is another process than the dead one."""
+    await eventually(lambda: product.pids["monitor"] != after, _BORN_WITHIN)
+
+
 def _held(pbx: Simulator) -> list[Held]:
     """All calls with an outside party; the others are nobody's business."""
     return [
@@ -139,14 +148,14 @@ def _told(receiver: WebhookReceiver) -> list[Told]:
 
 
 async def _settled(receiver: WebhookReceiver, calls: list[Held]) -> None:
-    """Until every call has a final end and nothing comes any more; or for too long, and the verdict tells why."""
+    """Until every call was told as a whole and nothing comes any more; or for too long, and the verdict tells why."""
     deadline, numbers, ended = time.monotonic() + _SETTLED_WITHIN, {one.number for one in calls}, set[int]()
     seen, quiet_since = 0, time.monotonic()
     while time.monotonic() < deadline:
         await asyncio.sleep(0.2)
         fresh, seen = receiver.webhooks[seen:], len(receiver.webhooks)
         ones = [told(one.id, one.body, orjson.loads(one.body)) for one in fresh]
-        ended |= {one.number for one in ones if one.is_final}
+        ended |= {one.number for one in ones if one.is_completed}
         if fresh:
             quiet_since = time.monotonic()
         if numbers <= ended and time.monotonic() - quiet_since > _QUIET:

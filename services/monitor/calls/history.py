@@ -12,10 +12,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from services.monitor.calls.legs import Leg, LegKey, LegStatus
+from services.monitor.calls.sightings import is_outside, sightings
 from switchhook.events import DnKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from services.monitor.calls.live import LiveCall
     from services.monitor.calls.numbering import NumberingPlan
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 CLOCKS_APART = timedelta(seconds=10)
 """By so much the moment at which we saw a call arrive may differ from that in the log."""
-_SAME_MOMENT = timedelta(seconds=3)
 _EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 _HEX_DIGITS = 32
 
@@ -110,7 +110,7 @@ def missed_frames(
             ahead = _log_ahead(call, key, own)
             missed = [one.earlier(ahead) for one in own if one.ended_at - ahead >= since]
             # A number that a join gave it was that of a consultation, which was told as far as it is to be told.
-            frames += _unseen([one for one in missed if is_first or _is_outside(one, plan)], call, plan)
+            frames += _unseen([one for one in missed if is_first or is_outside(one, plan)], call, plan)
             continue
         ended_at = max(one.ended_at for one in own)
         is_over = register.past.knows(key, ended_at) or register.past.knows(own[0].main, ended_at)
@@ -150,10 +150,6 @@ def _log_ahead(call: LiveCall, key: CallKey, segments: Iterable[Segment]) -> tim
     return max((ahead for ahead in apart.values() if abs(ahead) <= CLOCKS_APART), default=timedelta())
 
 
-def _is_outside(segment: Segment, plan: NumberingPlan) -> bool:
-    return DnKind.TRUNK in map(plan.kind_of, _dns(segment))
-
-
 def _dns(segment: Segment) -> tuple[str, str]:
     return segment.source_dn, segment.destination_dn
 
@@ -162,31 +158,18 @@ def _unseen(segments: Iterable[Segment], call: LiveCall | None, plan: NumberingP
     """What `call` has not seen of its segments; None: it has seen nothing."""
     frames: list[MissedFrame] = []
     ordered = sorted(segments, key=lambda one: one.started_at)
-    live = _live_legs(ordered, call) if call is not None else {}
+    seen = sightings(ordered, call, plan) if call is not None else {}
     for place, segment in enumerate(ordered):
+        if call is not None and call.is_found_late and segment.ended_at <= call.arrived_at:
+            continue
         for side, leg in enumerate(_legs(segment, plan)):
-            seen = live.get((place, leg.dn))
-            if seen is None and call is not None and _was_seen(call, leg.dn, segment):
-                continue
-            unseen_id = -(1000 * segment.key.number + 2 * place + side + 1)
-            frames += _life(replace(leg, id=unseen_id if seen is None else seen.id), segment, is_new=seen is None)
+            live = seen.get((place, leg.dn))
+            if live is not None:
+                frames += _life(replace(leg, id=live.id), segment, is_new=False)
+            elif (place, leg.dn) not in seen:
+                unseen_id = -(1000 * segment.key.number + 2 * place + side + 1)
+                frames += _life(replace(leg, id=unseen_id), segment, is_new=True)
     return frames
-
-
-def _live_legs(segments: Sequence[Segment], call: LiveCall) -> dict[tuple[int, str], Leg]:
-    """The legs that were live when the watch was lost, by the place and the DN of the segment that tells their end.
-
-    It is the last one that had begun when the leg was seen: the same extension may ring again and again.
-    """
-    joined_at = {one.dn: one.joined_at for one in call.participants}
-    found: dict[tuple[int, str], Leg] = {}
-    for leg in call.legs.values():
-        at = joined_at.get(leg.dn, call.last_at)
-        own = [(place, one) for place, one in enumerate(segments) if leg.dn in _dns(one)]
-        places = [place for place, one in own if one.started_at - _SAME_MOMENT <= at < one.ended_at]
-        if places:
-            found[places[-1], leg.dn] = leg
-    return found
 
 
 def _life(leg: Leg, segment: Segment, *, is_new: bool) -> Iterator[MissedFrame]:
@@ -222,15 +205,4 @@ def _leg(segment: Segment, dn: str, kind: DnKind, status: LegStatus, plan: Numbe
         party_dn=party_dn,
         party_kind=plan.kind_of(party_dn),
         party_number=segment.destination_number if is_source else segment.source_number,
-    )
-
-
-def _was_seen(call: LiveCall, dn: str, segment: Segment) -> bool:
-    """True when the DN took part at that time, or the call was found when that part of it was over."""
-    if call.is_found_late and segment.ended_at <= call.arrived_at:
-        return True
-    until = segment.ended_at if call.is_found_late else segment.started_at
-    return any(
-        one.dn == dn and segment.started_at - _SAME_MOMENT <= one.joined_at <= until + _SAME_MOMENT
-        for one in call.participants
     )

@@ -278,3 +278,22 @@ def test_the_list_of_active_calls_tells_who_called_whom_when_a_leg_does_not() ->
     row = ActiveCall(number=10, caller_dn="10007", caller_number=NUMBER, callee_dn="204", callee_number="")
     tracker.resync([leg], asked_at=_at(9), at=_at(9), lost_at=_at(5), rows=[row])
     assert _told(tracker) == ["9.0 ringing 204 link=0 reconciled", "9.0 started 204 link=1 reconciled"]
+
+
+def test_what_was_found_after_one_gap_is_not_told_again_after_the_next() -> None:
+    """It had begun long before it was found."""
+    tracker = new_tracker()
+    apply(tracker, "0.0 upsert 800/1 Connected call=10")
+    apply(tracker, "30.0 snapshot lost=3.0 820/2=Connected@10 117/3=Connected@10")
+    _told(tracker)
+    log = [
+        *(_segment("800", 0, 5, answered=0), _segment("820", 5, 40, answered=5)),
+        *(_segment("204", 10, 15), _segment("117", 15, 50, answered=20)),
+    ]
+    tracker.replay(log, since=SINCE, shown=())
+    _hang_up(tracker, 60)
+    assert _told(tracker) == [
+        "30.0 ringing 204 link=1 reconciled",
+        "30.0 ringing_stopped 204 link=1 reconciled",
+        "50.0 ended 117 link=1 answered 20.0s reconciled",
+    ]

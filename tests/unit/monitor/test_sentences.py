@@ -41,6 +41,7 @@ USUAL = settings(
     print_blob=True,
     suppress_health_check=list(HealthCheck),
 )
+_TICK = 0.01  # seconds; what the call log can tell apart
 _MOMENT = 0.001  # seconds; a look is later than what was heard before it
 
 
@@ -79,6 +80,7 @@ class DisturbedWatch(RuleBasedStateMachine):
     def hang_up(self, choice: int) -> None:
         """An outside party hangs up whatever happens."""
         number = self.world.live[choice % len(self.world.live)]
+        self._wait(_TICK)
         self.world.hang_up(number)
         self._deliver(self._frames(number))
 
@@ -146,8 +148,7 @@ class DisturbedWatch(RuleBasedStateMachine):
         if with_log:
             self.torn -= came_and_went
         self.begun_unseen.clear()
-        if not with_log:
-            self.unlogged |= self.behind
+        self.unlogged |= {number for number in self.behind if not with_log or self.world.is_consulting(number)}
         self.behind.clear()
 
     def teardown(self) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from simulator.stage import Stage
     from tests.unit.monitor.life.scripts import Script, Turn
 
-STEP = 1.0  # seconds
+STEP = 5.0  # seconds; longer than what two clocks may be apart
 QUEUE, GROUP, OTHER_QUEUE = "820", "841", "816"
 
 

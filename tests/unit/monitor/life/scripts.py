@@ -12,8 +12,9 @@ from simulator.transfers import ATTENDED_VARIANTS, BLIND_VARIANTS
 CALLERS = ("0603111222", "0777333444")
 SHARED = ("118", "119", "120")
 """Extensions that are in several calls at once. They never consult: nothing shows from which call it would be."""
-LINES = tuple(tuple(str(100 + 3 * line + place) for place in range(3)) for line in range(6))
-"""Extensions of one call, who may consult."""
+LINES = tuple(tuple(str(1000 + 3 * line + place) for place in range(3)) for line in range(12))
+"""Extensions of one call, who may consult. More than there are calls: who dials a colleague inside in the very moment
+in which his caller is gone might as well consult."""
 
 
 class Arrival(StrEnum):

@@ -6,6 +6,7 @@ The state and its interfaces are those of the simulator; only the clock is made 
 from __future__ import annotations
 
 import heapq
+import itertools
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -56,7 +57,7 @@ class World:
         self.seconds = 0.0
         self.frames: list[Frame] = []
         self.roots: dict[int, int] = {}
-        directory = Directory(extensions=0, client_id="switchhook")
+        directory = Directory(extensions=3 * len(LINES), client_id="switchhook")
         self._visible = tuple(sorted(directory.default_monitored()))
         self.exchange = Exchange(directory, self, now=self._epoch, first_call_number=1)
         self._log = CallLog()
@@ -64,6 +65,7 @@ class World:
         self._acts: dict[int, Act] = {}
         self._waiting: list[tuple[float, int, Coroutine[float, None, None], int]] = []
         self._order = count()
+        self._lines = itertools.cycle(LINES)
         kinds = {number: peer_kind(PEER_TYPES[dn.kind]) for number, dn in directory.by_number.items()}
         self.plan = NumberingPlan(kinds=kinds, visible=frozenset(self._visible))
 
@@ -112,7 +114,7 @@ class World:
 
     def _free_line(self) -> tuple[str, ...]:
         busy = {self._acts[number].extensions for number in self.live}
-        return next(line for line in LINES if line not in busy)
+        return next(line for line in self._lines if line not in busy)
 
     def hang_up(self, number: int) -> None:
         """The outside party has enough; extensions that consult say good-bye to each other."""
@@ -127,6 +129,10 @@ class World:
                 left = Stage(Equipment(self.exchange, stage.faults, _VirtualClock()), call, stage.cast, variants={})
                 self._schedule(linger(left), number, after=0.0)
         self._know_roots()
+
+    def is_consulting(self, number: int) -> bool:
+        """True while a colleague is asked: until it is joined the log tells nothing of it."""
+        return sum(not call.over for call in self._acts[number].stage.opened) > 1
 
     def next_at(self) -> float | None:
         """When the next thing happens, in seconds; None when nothing will."""
