@@ -69,7 +69,7 @@ async def _listen(performance: Performance) -> None:
                 sound = await whole.read()
                 assert (whole.status, whole.content_length) == (200, len(sound)), link
             async with http.get(link.partition("?")[0]) as unsigned:
-                assert unsigned.status == 403, link
+                assert unsigned.status in {403, 429}, link  # after some of them, whoever asks is held back
             lengths.append(_length(sound))
     assert len(lengths) == len(talks)
     too_long = [one - other for one, other in zip(sorted(lengths), talks, strict=True) if abs(one - other) > _PADDING]
