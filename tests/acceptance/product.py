@@ -21,16 +21,23 @@ if TYPE_CHECKING:
 SERVICES = ("dispatcher", "recorder", "fileserver", "monitor")
 EMBEDDED = "all"
 _FIXED_PORTS = (10_000, 32_000)
+_PARTS = 8
+_GIVEN: set[int] = set()
 _PROOF = {"SWITCHHOOK_MONITOR__PROOF_INTERVAL": "8s"}
 
 
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody listens on at this moment.
 
-    Below those that the system gives to outgoing connections: one of them might have it a moment later.
+    Below those that the system gives to outgoing connections: one of them might have it a moment later. Never one that
+    was given before, and of each process of a test run from its own part: somebody may not listen on his yet.
     """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     while True:
-        port = random.randrange(*_FIXED_PORTS)
+        port = random.randrange(*_FIXED_PORTS) // _PARTS * _PARTS + worker % _PARTS
+        if port in _GIVEN:
+            continue
+        _GIVEN.add(port)
         with socket.socket() as listener:
             try:
                 listener.bind(("127.0.0.1", port))
