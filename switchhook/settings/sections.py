@@ -40,6 +40,7 @@ DEADLINES: dict[EventName, timedelta | None] = {
 
 
 def _database_url(written: str) -> str:
+    written = written.strip()  # a file ends with a newline
     if written == "sqlite:":
         return written
     parts = urlsplit(written)
@@ -67,6 +68,7 @@ class DatabaseSettings(Section):
         default="sqlite:",
         description="`sqlite:`: one file per service in `data_dir`; or `postgresql://user:password@host/database`.",
     )
+    url_file: Path | None = Field(default=None, description="File that holds `url`, for it has a password in it.")
 
 
 class AdminSettings(Section):
