@@ -82,6 +82,19 @@ class AdminSettings(Section):
     token_file: Path | None = Field(default=None, description="File that holds `token`.")
 
 
+class RpcSettings(Section):
+    """Encryption between the services, for those that are not of one process: mutual TLS with all three keys."""
+
+    tls_cert: Path | None = Field(
+        default=None, description="Certificate chain (PEM) that this process shows, as server and as client."
+    )
+    tls_key: Path | None = Field(default=None, description="Private key (PEM) of `tls_cert`.")
+    tls_ca: Path | None = Field(
+        default=None,
+        description="Certificate authority (PEM) of the other services; a sink's certificate has its name in it.",
+    )
+
+
 class MonitorSettings(Section):
     """The service that watches the PBXs."""
 
@@ -168,6 +181,7 @@ class Settings(Section):
     admin: AdminSettings = AdminSettings()
     pbx: tuple[PbxSettings, ...] = ()
     endpoint: tuple[EndpointSettings, ...] = ()
+    rpc: RpcSettings = RpcSettings()
     monitor: MonitorSettings = MonitorSettings()
     dispatcher: DispatcherSettings = DispatcherSettings()
     recorder: RecorderSettings = RecorderSettings()
