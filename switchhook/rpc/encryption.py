@@ -5,6 +5,7 @@ The files are read again for every connection, so that certificates can be excha
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,9 +41,16 @@ class Encryption:
 
     def server_credentials(self) -> grpc.ServerCredentials:
         """Of a server that takes only producers with a certificate of the authority."""
-        return grpc.dynamic_ssl_server_credentials(
-            self._server_configuration(), self._fresh, require_client_authentication=True
-        )
+        known = self._server_configuration()
+
+        def fresh() -> grpc.ServerCertificateConfiguration:
+            # Asked at every handshake; a file may be missing while it is exchanged.
+            nonlocal known
+            with contextlib.suppress(OSError):
+                known = self._server_configuration()
+            return known
+
+        return grpc.dynamic_ssl_server_credentials(known, fresh, require_client_authentication=True)
 
     def channel_credentials(self) -> grpc.ChannelCredentials:
         """As the files are now. Raises `OSError`."""
@@ -51,13 +59,6 @@ class Encryption:
             private_key=self.key.read_bytes(),
             certificate_chain=self.cert.read_bytes(),
         )
-
-    def _fresh(self) -> grpc.ServerCertificateConfiguration | None:
-        # Asked at every handshake; None keeps what there is, and a file may be missing while it is exchanged.
-        try:
-            return self._server_configuration()
-        except OSError:
-            return None
 
     def _server_configuration(self) -> grpc.ServerCertificateConfiguration:
         return grpc.ssl_server_certificate_configuration(

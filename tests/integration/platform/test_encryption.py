@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 import trustme
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import CollectorRegistry
 
 from services.dispatcher.service import Dispatcher
@@ -55,9 +56,8 @@ async def connects(address: str, encryption: Encryption | None, within: float = 
         if state is not grpc.ChannelConnectivity.READY:
             return False
         # A server that refuses the client's certificate says so after the client's own handshake is over.
-        call = channel.unary_unary("/grpc.health.v1.Health/Check")
         try:
-            await call(b"", timeout=within)
+            await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=within)
         except grpc.aio.AioRpcError as error:
             return error.code() is not grpc.StatusCode.UNAVAILABLE
         return True
