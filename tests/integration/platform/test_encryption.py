@@ -57,7 +57,8 @@ async def connects(address: str, encryption: Encryption | None, within: float = 
             return False
         # A server that refuses the client's certificate says so after the client's own handshake is over.
         try:
-            await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=within)
+            # Its stub has no types: the members are made when it is built.
+            await vars(health_pb2_grpc.HealthStub(channel))["Check"](health_pb2.HealthCheckRequest(), timeout=within)
         except grpc.aio.AioRpcError as error:
             return error.code() is not grpc.StatusCode.UNAVAILABLE
         return True
