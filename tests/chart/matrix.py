@@ -112,6 +112,21 @@ RESTRICTED: dict[str, Any] = {
     },
 }
 
+BUCKET: dict[str, Any] = {
+    **SEVERAL,
+    "storage": {
+        "existingSecret": {"name": "bucket", "keys": {"access_key": "id", "secret_key": "secret"}},
+        "encryption": {"existingSecret": "recordings-keys", "ids": ["2025", "2026"], "current": "2026"},
+    },
+    "links": {"oldSecrets": [{"name": "links", "key": "old"}]},
+    "recorder": {"replicas": 2},
+    "config": {
+        "storage": {"url": "s3://recordings/switchhook", "endpoint": "https://minio.example.com:9000"},
+        "recorder": {"quota": "200GB", "retention_by_direction": {"outbound": "30d"}, "verify_links": False},
+        "fileserver": {"public_url": "https://recordings.example.com"},
+    },
+}
+
 MATRIX: dict[str, dict[str, Any]] = {
     "default": {},
     "embedded": EMBEDDED,
@@ -120,4 +135,5 @@ MATRIX: dict[str, dict[str, Any]] = {
     "several": SEVERAL,
     "full": FULL,
     "restricted": RESTRICTED,
+    "bucket": BUCKET,
 }

@@ -192,8 +192,8 @@ def test_a_secret_is_mounted_where_it_is_needed_and_nowhere_else() -> None:
     database = "switchhook-database"
     assert secrets("monitor") == {database, "pbx-main"}
     assert secrets("dispatcher") == {database, "links", "admin", "crm", "desk"}
-    assert secrets("recorder") == {database, "pbx-main"}
-    assert secrets("fileserver") == {database, "links"}
+    assert secrets("recorder") == {database, "pbx-main", "links", "admin"}
+    assert secrets("fileserver") == {database, "links", "admin"}
 
 
 def test_databases_are_migrated_before_an_upgrade_and_not_on_sqlite() -> None:

@@ -80,6 +80,15 @@ CANNOT_WORK: dict[str, tuple[dict[str, Any], str]] = {
         SQLITE | {"recordings": {"accessModes": ["ReadWriteOnce"]}},
         "recordings.accessModes: the recorder writes and the file server reads",
     ),
+    "keys without a Secret": (
+        SEVERAL | {"storage": {"encryption": {"ids": ["2026"]}}},
+        "storage.encryption: existingSecret and ids go together",
+    ),
+    "several keys": (
+        SEVERAL | {"storage": {"encryption": {"existingSecret": "keys", "ids": ["2025", "2026"]}}},
+        "storage.encryption.current: say which of ids",
+    ),
+    "two file servers on SQLite": (SQLITE | {"fileserver": {"replicas": 2}}, "fileserver.replicas: SQLite is a file"),
     "two databases": (
         {"database": {**DATABASE, "url": "postgresql://a@b/c"}},
         "database: url and existingSecret both",

@@ -57,6 +57,20 @@ KNOWN_BETTER: dict[str, Schema] = {
     "links.existingSecret": NAME_AND_KEY,
     "links.secret": {"type": "string", "pattern": "^$|^.{16,}$"},
     "admin.existingSecret": NAME_AND_KEY,
+    "links.oldSecrets": {"type": "array", "items": NAME_AND_KEY},
+    "storage.existingSecret": {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "name": {"type": "string"},
+            "keys": {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {key: {"type": "string"} for key in ("access_key", "secret_key")},
+            },
+        },
+    },
+    "storage.encryption.ids": {"type": "array", "items": {"type": "string", "minLength": 1}},
     "recordings.accessModes": {
         "type": "array",
         "minItems": 1,

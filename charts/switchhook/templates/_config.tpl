@@ -43,15 +43,35 @@
 {{- $_ := set $file "database" (dict "url" (default "sqlite:" $root.Values.database.url)) -}}
 {{- end -}}
 {{- $_ := set $file.fileserver "listen" ":5001" -}}
-{{- if has $service (list "all" "dispatcher" "fileserver") -}}
+{{- if ne $service "monitor" -}}
 {{- $_ := set $file.fileserver "link_secret_file" (printf "%s/links/secret" $secrets) -}}
+{{- if $root.Values.admin.existingSecret.name -}}
+{{- $_ := set $file.admin "token_file" (printf "%s/admin/token" $secrets) -}}
+{{- end -}}
+{{- end -}}
+{{- if has $service (list "all" "recorder" "fileserver") -}}
+{{- range $field, $key := default dict $root.Values.storage.existingSecret.keys -}}
+{{- $_ := set $file.storage (printf "%s_file" $field) (printf "%s/storage/%s" $secrets $field) -}}
+{{- end -}}
+{{- with $root.Values.storage.encryption.ids -}}
+{{- $keys := dict -}}
+{{- range . -}}{{- $_ := set $keys . (printf "%s/recordings/%s" $secrets .) -}}{{- end -}}
+{{- $_ := set $file.storage "encryption_keys" $keys -}}
+{{- $_ := set $file.storage "encryption_key" (default (first .) $root.Values.storage.encryption.current) -}}
+{{- end -}}
+{{- end -}}
+{{- if has $service (list "all" "recorder" "fileserver") -}}
+{{- $old := list -}}
+{{- range $place, $_ := $root.Values.links.oldSecrets -}}{{- $old = append $old (printf "%s/links/old-%d" $secrets $place) -}}{{- end -}}
+{{- if $old -}}{{- $_ := set $file.fileserver "old_link_secret_files" $old -}}{{- end -}}
+{{- end -}}
+{{- if not $file.fileserver.public_url -}}
+{{- /* Nobody but the pod itself reaches the default address. */ -}}
+{{- $_ := set $file.recorder "verify_links" false -}}
 {{- end -}}
 {{- if has $service (list "all" "dispatcher") -}}
 {{- $_ := set $file "dispatcher" (deepCopy (default dict $root.Values.config.dispatcher)) -}}
 {{- $_ := set $file "endpoint" (include "switchhook.entries" (dict "root" $root "kind" "endpoint" "service" $service) | fromJsonArray) -}}
-{{- if $root.Values.admin.existingSecret.name -}}
-{{- $_ := set $file.admin "token_file" (printf "%s/admin/token" $secrets) -}}
-{{- end -}}
 {{- end -}}
 {{- if ne $service "fileserver" -}}
 {{- $_ := set $file "pbx" (include "switchhook.entries" (dict "root" $root "kind" "pbx" "service" $service) | fromJsonArray) -}}
@@ -77,10 +97,21 @@
 {{- with $root.Values.database.existingSecret }}
 - secret: {name: {{ .name }}, items: [{key: {{ default "url" .key }}, path: database/url}]}
 {{- end }}
-{{- if has $service (list "all" "dispatcher" "fileserver") }}
+{{- if ne $service "monitor" }}
 - secret: {name: {{ include "switchhook.linksSecret" $root }}, items: [{key: {{ default "secret" $root.Values.links.existingSecret.key }}, path: links/secret}]}
 {{- end }}
-{{- if has $service (list "all" "dispatcher") }}
+{{- if has $service (list "all" "recorder" "fileserver") }}
+{{- range $place, $old := $root.Values.links.oldSecrets }}
+- secret: {name: {{ $old.name }}, items: [{key: {{ default "secret" $old.key }}, path: links/old-{{ $place }}}]}
+{{- end }}
+{{- range $field, $key := default dict $root.Values.storage.existingSecret.keys }}
+- secret: {name: {{ $root.Values.storage.existingSecret.name }}, items: [{key: {{ $key }}, path: storage/{{ $field }}}]}
+{{- end }}
+{{- range $root.Values.storage.encryption.ids }}
+- secret: {name: {{ $root.Values.storage.encryption.existingSecret }}, items: [{key: {{ . | quote }}, path: recordings/{{ . }}}]}
+{{- end }}
+{{- end }}
+{{- if ne $service "monitor" }}
 {{- with $root.Values.admin.existingSecret }}
 - secret: {name: {{ .name }}, items: [{key: {{ default "token" .key }}, path: admin/token}]}
 {{- end }}

@@ -64,7 +64,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 
 {{/* "true" when the service keeps something on a volume of its own, else empty. */}}
 {{- define "switchhook.hasVolume" -}}
-{{- if or (eq .service "all") (and (ne .service "fileserver") (not (include "switchhook.isPostgres" .root))) -}}true{{- end -}}
+{{- if or (eq .service "all") (not (include "switchhook.isPostgres" .root)) -}}true{{- end -}}
 {{- end -}}
 
 {{/* "true" when MP3 files are on the shared volume, else empty. */}}

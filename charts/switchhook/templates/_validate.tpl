@@ -20,7 +20,7 @@
 {{- if and $values.embedded (or $scales (gt (int $own.replicas) 1)) -}}
 {{- fail (printf "%s.replicas: `embedded` runs everything in one pod, which cannot be scaled: set `embedded: false` and use PostgreSQL" $service) -}}
 {{- end -}}
-{{- if and (ne $service "fileserver") (not $isPostgres) (or $scales (gt (int $own.replicas) 1)) -}}
+{{- if and (not $isPostgres) (or $scales (gt (int $own.replicas) 1)) -}}
 {{- fail (printf "%s.replicas: SQLite is a file that one process has to itself, so there can be one %s: set database.existingSecret (PostgreSQL), or replicas: 1" $service $service) -}}
 {{- end -}}
 {{- end -}}
@@ -88,6 +88,13 @@
 {{- if and (include "switchhook.hasRecordingsVolume" .) (not $values.recordings.existingClaim) (not (has "ReadWriteMany" $values.recordings.accessModes)) -}}
 {{- fail "recordings.accessModes: the recorder writes and the file server reads, each in pods of its own: ReadWriteMany is needed, or `embedded: true`" -}}
 {{- end -}}
+{{- $encryption := $values.storage.encryption -}}
+{{- if ne (empty $encryption.existingSecret) (empty $encryption.ids) -}}
+{{- fail "storage.encryption: existingSecret and ids go together: the Secret, and which of its keys encrypt recordings" -}}
+{{- end -}}
+{{- if and (gt (len $encryption.ids) 1) (not (has $encryption.current $encryption.ids)) -}}
+{{- fail "storage.encryption.current: say which of ids encrypts new recordings" -}}
+{{- end -}}
 {{- if and $values.database.url $values.database.existingSecret.name -}}
 {{- fail "database: url and existingSecret both say where it is: keep existingSecret" -}}
 {{- end -}}
@@ -95,7 +102,7 @@
 
 {{- define "switchhook.validateConfig" -}}
 {{- $config := .Values.config -}}
-{{- $own := dict "monitor" (list "sinks") "dispatcher" (list "listen") "recorder" (list "listen" "sinks") "fileserver" (list "listen" "link_secret" "link_secret_file" "tls_cert" "tls_key") -}}
+{{- $own := dict "monitor" (list "sinks") "dispatcher" (list "listen") "recorder" (list "listen" "sinks") "fileserver" (list "listen" "link_secret" "link_secret_file" "old_link_secret_files" "tls_cert" "tls_key") "storage" (list "access_key" "secret_key" "encryption_keys" "encryption_key") -}}
 {{- range $table, $keys := $own -}}
 {{- range $key := $keys -}}
 {{- if hasKey (default dict (index $config $table)) $key -}}
