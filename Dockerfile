@@ -27,18 +27,6 @@ RUN python3 -m pip wheel --quiet --no-deps --wheel-dir /wheels . \
 # ---- runtime: what every image begins with --------------------------------------------------------------------------
 
 FROM ${PYTHON_IMAGE} AS runtime
-ARG VERSION=0.0.0
-ARG REVISION=unknown
-ARG CREATED=1970-01-01T00:00:00Z
-ARG SOURCE=https://example.com/switchhook
-LABEL org.opencontainers.image.title="Switchhook" \
-      org.opencontainers.image.description="Tells CRMs and service desks about every call of a 3CX phone system" \
-      org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}" \
-      org.opencontainers.image.created="${CREATED}" \
-      org.opencontainers.image.source="${SOURCE}" \
-      org.opencontainers.image.base.name="docker.io/library/python:3.11-slim-bookworm"
 ENV PATH=/opt/switchhook/bin:/usr/local/bin:/usr/bin:/bin PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 # A named volume takes the owner of the folder that it covers.
 RUN install -d -o 10001 -g 10001 -m 0750 /var/lib/switchhook && install -d /etc/switchhook
@@ -51,6 +39,18 @@ EXPOSE 9464
 HEALTHCHECK --interval=10s --timeout=8s --start-period=60s --retries=3 \
   CMD ["python", "-m", "services.commands.health"]
 ENTRYPOINT ["switchhook"]
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+ARG CREATED=1970-01-01T00:00:00Z
+ARG SOURCE=https://example.com/switchhook
+LABEL org.opencontainers.image.title="Switchhook" \
+      org.opencontainers.image.description="Tells CRMs and service desks about every call of a 3CX phone system" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.base.name="docker.io/library/python:3.11-slim-bookworm"
 
 # ---- monitor --------------------------------------------------------------------------------------------------------
 
