@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROTO := proto/switchhook/v1/events.proto
 
-.PHONY: install run test soak check lint format proto constraints docs bench clean
+.PHONY: install run test test-containers sbom soak check lint format proto constraints docs bench clean
 .DELETE_ON_ERROR:
 
 install: $(VENV)/.installed  ## what it takes to run
@@ -18,6 +18,12 @@ test: lint  ## everything: style, types, then all tests (among them import contr
 
 soak: $(VENV)/.installed-dev  ## dispatchers are killed SOAK_KILLS times (200), the monitor SOAK_MONITOR_KILLS (100), SOAK_LIVES (5000) of calls disturbed
 	$(BIN)/pytest -s -m soak tests/soak tests/unit/monitor
+
+test-containers: $(VENV)/.installed-dev  ## images, compose file and kills with a container engine; skipped without one
+	$(BIN)/pytest -s -m containers tests/containers
+
+sbom: $(VENV)/.installed-dev  ## what is in the image IMAGE, as CycloneDX on standard output
+	@$(BIN)/python -m tests.containers.sbom $(IMAGE)
 
 check: lint  ## what needs no running services: style, types, import contracts, generated files
 	$(BIN)/pytest -q tests/repository
