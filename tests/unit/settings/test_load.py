@@ -182,7 +182,7 @@ def test_the_titles_are_those_that_the_dispatcher_knows() -> None:
 
 
 def test_the_database_may_stand_in_a_file(tmp_path: Path) -> None:
-    (tmp_path / "database").write_text("postgresql://me:secret@db/switchhook\n")
+    (tmp_path / "database").write_text("postgresql://me:hush@db/switchhook\n")
     settings = load(tmp_path, '[database]\nurl_file = "database"')
-    assert settings.database.url == "postgresql://me:secret@db/switchhook"
-    assert "secret" not in masked(settings)
+    assert settings.database.url == "postgresql://me:hush@db/switchhook"
+    assert "hush" not in masked(settings)
