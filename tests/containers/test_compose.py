@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import sys
 import time
@@ -100,14 +101,18 @@ def targets_are_up(installation: Installation, count: int) -> None:
 def test_a_link_plays_from_outside(plain: Installation) -> None:
     until(plain.links, 120.0, "the receiver has played a link")
     link = plain.links()[0]
-    connection = http.client.HTTPConnection("127.0.0.1", plain.port, timeout=30)
-    connection.request("GET", link)
-    response = connection.getresponse()
-    body = response.read()
-    assert (response.status, response.getheader("Content-Type")) == (200, "audio/mpeg")
+    status, media_type, body = fetched(plain.port, link)
+    assert (status, media_type) == (200, "audio/mpeg")
     assert len(body) > 1000
-    connection.request("GET", link.partition("?")[0])
-    assert connection.getresponse().status == 403
+    assert fetched(plain.port, link.partition("?")[0])[0] == 403
+
+
+def fetched(port: int, path: str) -> tuple[int, str, bytes]:
+    """Status, media type and body of what the file server answers."""
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.getheader("Content-Type", ""), response.read()
 
 
 def test_prometheus_reads_every_service(plain: Installation) -> None:
@@ -168,14 +173,24 @@ def test_dispatchers_are_scaled_without_loss(scaled: Installation) -> None:
     everything_is_told(scaled)
 
 
-def test_two_dispatchers_share_the_work_and_the_database_may_be_killed(scaled: Installation) -> None:
+def test_the_database_may_be_killed(scaled: Installation) -> None:
     (database,) = scaled.containers("postgres")
     run("docker", "kill", database)
     time.sleep(2)
     run("docker", "start", database)
     until(lambda: is_healthy(scaled), UP_WITHIN, "everything is healthy after PostgreSQL was killed")
     everything_is_told(scaled)
-    until(lambda: "delivery.attempted" in scaled.logs("dispatcher-2"), TOLD_WITHIN, "the second one delivers, too")
+
+
+def test_the_second_dispatcher_goes_on_alone(scaled: Installation) -> None:
+    (first,) = scaled.containers("dispatcher")
+    run("docker", "kill", first)
+    told = len(scaled.ended_calls())
+    until(lambda: len(scaled.ended_calls()) > told + 5, TOLD_WITHIN, "calls are told")
+    assert "delivery.attempted" in scaled.logs("dispatcher-2")
+    run("docker", "start", first)
+    until(lambda: is_healthy(scaled), UP_WITHIN, "everything is healthy")
+    everything_is_told(scaled)
 
 
 def test_all_replicas_are_read_by_prometheus(scaled: Installation) -> None:

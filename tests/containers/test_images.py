@@ -61,7 +61,7 @@ def test_it_holds_nothing_to_build_with_and_no_foreign_ffmpeg(images: dict[str, 
     packages = set(in_image(images[target], "python", "-I", "-c", program).split())
     assert not packages & {"pip", "wheel", "pytest", "mypy", "ruff"}
     assert ("imageio-ffmpeg" in packages) == (target in {"recorder", "all"})
-    assert ("jinja2" in packages) == (target in {"dispatcher", "all"})
+    assert ("jinja2" in packages) == (target in {"dispatcher", "fileserver", "all"})
 
 
 @each_image
