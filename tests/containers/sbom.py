@@ -44,7 +44,7 @@ def _copy(image: str, target: Path) -> None:
     try:
         run("docker", "cp", f"{container}:{_LIBRARIES}", str(target))
     finally:
-        run("docker", "rm", container)
+        run("docker", "rm", "--volumes", container)
 
 
 def _debian_packages(image: str) -> list[dict[str, Any]]:
