@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROTO := proto/switchhook/v1/events.proto
 
-.PHONY: install run test soak check lint format proto constraints docs bench clean
+.PHONY: install run test test-containers sbom soak check lint format proto constraints docs bench clean
 .DELETE_ON_ERROR:
 
 install: $(VENV)/.installed  ## what it takes to run
@@ -18,6 +18,12 @@ test: lint  ## everything: style, types, then all tests (among them import contr
 
 soak: $(VENV)/.installed-dev  ## dispatchers are killed SOAK_KILLS times (200), the monitor SOAK_MONITOR_KILLS (100), SOAK_LIVES (5000) of calls disturbed
 	$(BIN)/pytest -s -m soak tests/soak tests/unit/monitor
+
+test-containers: $(VENV)/.installed-dev  ## images, compose file and kills with a container engine; skipped without one
+	$(BIN)/pytest -s -m containers tests/containers
+
+sbom: $(VENV)/.installed-dev  ## what is in the image IMAGE, as CycloneDX on standard output
+	@$(BIN)/python -m tests.containers.sbom $(IMAGE)
 
 check: lint  ## what needs no running services: style, types, import contracts, generated files
 	$(BIN)/pytest -q tests/repository
@@ -37,9 +43,11 @@ proto: $(VENV)/.installed-dev  ## the Python of the service contract
 constraints: $(VENV)/.installed-dev  ## the pins, from what is installed
 	$(BIN)/python -m tests.repository.closure > constraints.new && mv constraints.new constraints.txt
 
-docs: $(VENV)/.installed  ## the reference of configuration keys, the examples of webhooks
+docs: $(VENV)/.installed-dev  ## the reference of configuration keys, the examples of webhooks, the chart's values
 	$(BIN)/python -m services.commands.reference > docs/configuration.new && mv docs/configuration.new docs/configuration.md
 	$(BIN)/python -m services.commands.webhook_examples < docs/webhooks.md > docs/webhooks.new && mv docs/webhooks.new docs/webhooks.md
+	$(BIN)/python -m tests.chart.values_schema > schema.new && mv schema.new charts/switchhook/values.schema.json
+	$(BIN)/python -m tests.chart.readme > readme.new && mv readme.new charts/switchhook/README.md
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m bench
@@ -53,7 +61,7 @@ clean:  ## everything that was made, but no data
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,bundled]'
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python

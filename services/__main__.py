@@ -11,17 +11,19 @@ import typer
 
 import switchhook
 from services.commands import demo as demonstration
+from services.commands.admin_client import UrlOption, admin_address
 from services.commands.capture import capture, replay_capture
 from services.commands.configuration import FAILED, MISUSED, ConfigOption, complain, load
 from services.commands.deliveries import deliveries
 from services.commands.endpoints import list_endpoints, pause, resume
+from services.commands.health import readiness
 from services.commands.import_ini import converted_configuration, notes_about_names, read_old_settings
 from services.commands.links import links
 from services.commands.migrate import migrate as migrate_databases
 from services.commands.process import run_process
+from services.commands.receive import receive
 from services.commands.recordings import recordings
 from services.registry import ServiceName
-from simulator.__main__ import main as simulator_main
 from switchhook.errors import ConfigError, SwitchhookError
 from switchhook.settings import masked, risks
 
@@ -81,6 +83,15 @@ def migrate(context: typer.Context, services: Services = None, config: ConfigOpt
         typer.echo(line)
 
 
+@app.command()
+def health(context: typer.Context, url: UrlOption = None, config: ConfigOption = None) -> None:
+    """Ask a running process whether it is ready, and what troubles it."""
+    code, lines = readiness(url or admin_address(load(context, config)))
+    for line in lines:
+        typer.echo(line)
+    raise typer.Exit(code)
+
+
 @endpoints.command("test")
 def endpoints_test(
     context: typer.Context,
@@ -125,12 +136,15 @@ def import_ini(
 @app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def simulate(context: typer.Context) -> None:
     """Run a 3CX PBX to develop against."""
+    from simulator.__main__ import main as simulator_main
+
     raise typer.Exit(simulator_main(context.args))
 
 
 app.command()(demonstration.demo)
 app.command("capture")(capture)
 app.command("replay-capture")(replay_capture)
+app.command()(receive)
 
 
 def main() -> None:

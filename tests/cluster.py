@@ -46,7 +46,7 @@ class Cluster:
         self._folder = Path(tempfile.mkdtemp(prefix="swpg-"))
         self._process: subprocess.Popen[bytes] | None = None
         self._own(self._folder)
-        self._programs = self._reachable(_INSTALLED) / "bin"
+        self.programs = self._reachable(_INSTALLED) / "bin"
         self._run("initdb", "-D", str(self._data), "-U", _ROLE, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
 
     @property
@@ -64,7 +64,7 @@ class Cluster:
         options = [part for key, value in self._settings.items() for part in ("-c", f"{key}={value}")]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self._programs / "postgres", "-D", self._data, "-k", self._folder, *options],
+                [self.programs / "postgres", "-D", self._data, "-k", self._folder, *options],
                 stdout=log,
                 stderr=log,
                 cwd=self._folder,
@@ -125,7 +125,7 @@ class Cluster:
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
-            [self._programs / program, *arguments],
+            [self.programs / program, *arguments],
             check=False,
             capture_output=True,
             text=True,
@@ -137,7 +137,7 @@ class Cluster:
             raise RuntimeError(f"{program}: {done.stdout}{done.stderr}")
 
     def _is_ready(self) -> bool:
-        return subprocess.run([self._programs / "pg_isready", "-q", "-h", self._folder], check=False).returncode == 0
+        return subprocess.run([self.programs / "pg_isready", "-q", "-h", self._folder], check=False).returncode == 0
 
 
 def _end_with_parent() -> None:

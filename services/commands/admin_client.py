@@ -117,7 +117,7 @@ def admin_client(
 ) -> AdminClient:
     """The client of what the options name, else of what the configuration names. Raises `ConfigError`."""
     settings = None if url and token_file else load(context, config)
-    return AdminClient(url or _address(settings), _token(settings) if token_file is None else _read(token_file))
+    return AdminClient(url or admin_address(settings), _token(settings) if token_file is None else _read(token_file))
 
 
 def in_path(text: str) -> str:
@@ -125,7 +125,8 @@ def in_path(text: str) -> str:
     return quote(text, safe="")
 
 
-def _address(settings: Settings | None) -> str:
+def admin_address(settings: Settings | None) -> str:
+    """Where this machine reaches the admin port that the settings name. Raises `ConfigError`."""
     address = parse_tcp("" if settings is None else settings.admin.listen)
     if address.port == 0:
         raise ConfigError(("admin.listen: takes any free port (0): name the one that it has by --url",))

@@ -18,10 +18,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from services.commands.demo_lines import Colour, painted
-from services.commands.demo_receiver import DemoReceiver
 from services.commands.process import demand_data_dir, exit_code_of, serve
 from services.registry import ServiceName
-from simulator import Simulator, SimulatorOptions
 from switchhook.runtime.clock import utc_now
 from switchhook.runtime.supervisor import install_signal_handlers
 from switchhook.settings import Settings
@@ -29,6 +27,8 @@ from switchhook.telemetry.logs import configure_logging
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from simulator import SimulatorOptions
 
 FILESERVER_PORT, ADMIN_PORT = 5001, 9464
 CALLS_AT_ONCE = 6
@@ -77,6 +77,10 @@ def demo(
 
 
 async def _demo(options: DemoOptions, folder: Path) -> None:
+    # A process that serves loads neither of them.
+    from services.commands.demo_receiver import DemoReceiver  # noqa: PLC0415 - see above
+    from simulator import Simulator, SimulatorOptions  # noqa: PLC0415 - see above
+
     stop = asyncio.Event()
     install_signal_handlers(stop)
     in_colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ

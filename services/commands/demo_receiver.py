@@ -1,4 +1,4 @@
-"""The demonstration's receiver: a real web server that takes webhooks, prints them, and tries every recording link."""
+"""A receiver to look at: a real web server that takes webhooks, prints them, and tries every recording link."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING, Self, cast
+from urllib.parse import urlsplit
 
 import mutagen
 import orjson
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from switchhook.runtime.clock import Clock
 
 PROBE_TIMEOUT = timedelta(seconds=20)
+_HOST = "127.0.0.1"
 _LARGEST_BODY = 1024 * 1024
 _OK, _BAD_REQUEST = 200, 400
 
@@ -32,18 +34,26 @@ _OK, _BAD_REQUEST = 200, 400
 class DemoReceiver:
     """An async context manager; `/post` and `/get` are its endpoints."""
 
-    def __init__(self, *, clock: Clock, in_colour: bool) -> None:
+    def __init__(
+        self, *, clock: Clock, in_colour: bool, host: str | None = _HOST, port: int = 0, links_at: str = ""
+    ) -> None:
+        """Listens on `host` (None: every interface) and `port` (0: a free one).
+
+        `links_at` is where links are tried instead of at the address that they name, which is for other networks.
+        """
         self.url = ""
         self.webhooks = 0
         self.links = 0
         self.links_that_play = 0
         self._clock = clock
         self._in_colour = in_colour
+        self._host, self._port = host, port
+        self._links_at = links_at.rstrip("/")
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=_LARGEST_BODY)
-        app.add_routes([web.route("*", "/{endpoint:post|get}", self._receive)])
+        app.add_routes([web.route("*", "/{endpoint:post|get}", self._receive), web.get("/healthz", _healthy)])
         async with AsyncExitStack() as stack:
             self._client = await stack.enter_async_context(
                 ClientSession(timeout=ClientTimeout(total=PROBE_TIMEOUT.total_seconds()))
@@ -51,10 +61,10 @@ class DemoReceiver:
             runner = web.AppRunner(app, access_log=None)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
-            site = web.TCPSite(runner, "127.0.0.1", 0)
+            site = web.TCPSite(runner, self._host, self._port)
             await site.start()
             self._probes = await stack.enter_async_context(asyncio.TaskGroup())
-            self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            self.url = f"http://{self._host or _HOST}:{runner.addresses[0][1]}"
             self._stack = stack.pop_all()
         return self
 
@@ -75,7 +85,8 @@ class DemoReceiver:
         return web.Response(status=_OK)
 
     async def _try_link(self, endpoint: str, link: str) -> None:
-        probe = await self._probe(link)
+        parts = urlsplit(link)
+        probe = await self._probe(f"{self._links_at}{parts.path}?{parts.query}" if self._links_at else link)
         self.links += 1
         self.links_that_play += not probe.problem
         _print(link_line(endpoint, link, probe, self._local_time(), in_colour=self._in_colour))
@@ -98,6 +109,10 @@ class DemoReceiver:
 
     def _local_time(self) -> datetime:
         return self._clock().astimezone()
+
+
+async def _healthy(_request: web.Request) -> web.Response:
+    return web.Response(text="receiving\n")
 
 
 def _read(endpoint: str, query: dict[str, str], body: bytes) -> Webhook:

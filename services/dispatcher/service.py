@@ -31,6 +31,7 @@ from services.dispatcher.own_events import OwnEvents
 from services.dispatcher.recent import RecentEvents
 from services.dispatcher.rehearsal import demand_good_templates
 from services.dispatcher.settling import Settling
+from switchhook.rpc.encryption import Encryption
 from switchhook.rpc.server import serve_publish
 from switchhook.runtime.clock import Clock, utc_now
 from switchhook.storage import open_database
@@ -76,6 +77,7 @@ class Dispatcher:
         self._clock = clock
         self._tracing = tracing
         self._breaker_rules = breaker_rules
+        self._encryption = Encryption.from_settings(settings.rpc)
         self._api = DispatcherApi.from_settings(settings, clock=clock)
         self.address: str | None = None
         self.endpoints: Endpoints | None = None
@@ -158,7 +160,8 @@ class Dispatcher:
             async with asyncio.TaskGroup() as group:
                 for task in (engine.run(), intake.run(), janitor.run(), claims.run(), repair.run()):
                     group.create_task(task)
-                async with serve_publish(self._settings.listen, intake.accept) as address:
+                serving = serve_publish(self._settings.listen, intake.accept, encryption=self._encryption)
+                async with serving as address:
                     self.address, self.endpoints = address, engine.endpoints
                     health.ready()
                     await asyncio.Event().wait()

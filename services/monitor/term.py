@@ -19,6 +19,7 @@ from services.monitor.watch import PbxWatch
 from services.monitor.watches import Watches
 from switchhook.errors import LeaseLost, StorageError
 from switchhook.pbx.session import PbxSession
+from switchhook.rpc.encryption import Encryption
 from switchhook.rpc.publish import Publisher
 from switchhook.runtime.health import PassingComplaints
 from switchhook.storage import Outbox
@@ -62,6 +63,7 @@ class Term:
         self._in = surroundings
         self._pbx_by_name = {pbx.name: pbx for pbx in surroundings.settings.pbx}
         self._sinks = surroundings.settings.monitor.sinks
+        self._encryption = Encryption.from_settings(surroundings.settings.rpc)
         self._turns = Turns()
         self._watch_by_pbx: dict[str, PbxWatch] = {}
         self._share = Share(
@@ -88,7 +90,8 @@ class Term:
                 tasks.create_task(self._adopt())
                 for sink in self._sinks:
                     report = _reporter(shared.health, f"sink {sink}")
-                    tasks.create_task(Publisher(sink, outbox.backlog(sink), on_state=report).run())
+                    publisher = Publisher(sink, outbox.backlog(sink), on_state=report, encryption=self._encryption)
+                    tasks.create_task(publisher.run())
                 await self._measure()
         finally:
             await self._say_goodbye()

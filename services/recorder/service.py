@@ -28,7 +28,7 @@ from services.recorder.transcoder import Transcoder, end_leftovers, find_ffmpeg
 from services.recorder.trouble import Trouble
 from switchhook.errors import StorageError
 from switchhook.objects import open_objects
-from switchhook.rpc import Publisher, serve_publish
+from switchhook.rpc import Encryption, Publisher, serve_publish
 from switchhook.runtime.clock import utc_now
 from switchhook.settings.link_key import link_key
 from switchhook.storage import Outbox, open_database
@@ -183,16 +183,17 @@ class Recorder:
             clock=clock,
         )
         stack.enter_context(self._api.opened(tables.database, retention=retention))
+        encryption = Encryption.from_settings(self._settings.rpc)
         async with asyncio.TaskGroup() as group:
             for office in offices.values():
                 group.create_task(office.run())
             for task in (calls.refuse_unknown(), retention.run(), self._measure(tables.outbox)):
                 group.create_task(task)
             for sink in section.sinks:
-                group.create_task(_publisher(sink, tables.outbox, common.health).run())
+                group.create_task(_publisher(sink, tables.outbox, common.health, encryption=encryption).run())
             trouble = Trouble("intake", health=common.health, clock=clock)
             intake = Intake(tables.catalog, begin=calls.begin, name=calls.name, trouble=trouble, clock=clock)
-            async with serve_publish(section.listen, intake.accept) as self.address:
+            async with serve_publish(section.listen, intake.accept, encryption=encryption) as self.address:
                 log.info("recorder.listening", extra={"address": self.address})
                 common.health.ready()
                 await asyncio.Event().wait()  # until cancelled
@@ -248,7 +249,7 @@ class _Calls:
                         await self._settlement.settle(link, Failed(Reason.PBX_UNKNOWN))
 
 
-def _publisher(sink: str, outbox: Outbox, health: ServiceHealth) -> Publisher:
+def _publisher(sink: str, outbox: Outbox, health: ServiceHealth, *, encryption: Encryption | None) -> Publisher:
     check = f"sink {sink}"
 
     def on_state(problem: str | None) -> None:
@@ -257,7 +258,7 @@ def _publisher(sink: str, outbox: Outbox, health: ServiceHealth) -> Publisher:
         else:
             health.problem(check, problem)
 
-    return Publisher(sink, outbox.backlog(sink), on_state=on_state)
+    return Publisher(sink, outbox.backlog(sink), on_state=on_state, encryption=encryption)
 
 
 def _prepare(work_dir: Path) -> None:

@@ -18,8 +18,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import imageio_ffmpeg
-
 from services.recorder.ffmpeg import TAIL_SIZE, Failure, NotConverted, classify_exit
 from switchhook.errors import ConfigError
 
@@ -42,9 +40,16 @@ def find_ffmpeg(configured: str | None) -> str:
             raise ConfigError([f"recorder.ffmpeg: {configured} is not a program that can be run"])
         return found
     try:
-        return shutil.which("ffmpeg") or str(imageio_ffmpeg.get_ffmpeg_exe())
-    except RuntimeError as error:
+        return shutil.which("ffmpeg") or _bundled()
+    except (ImportError, RuntimeError) as error:
         raise ConfigError(["recorder.ffmpeg: there is no ffmpeg on this machine: install it, or set this"]) from error
+
+
+def _bundled() -> str:
+    # Where ffmpeg is installed nobody needs the package, which is as large as everything else together.
+    import imageio_ffmpeg  # noqa: PLC0415 - an extra that need not be there
+
+    return str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
 class Transcoder:

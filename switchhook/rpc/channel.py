@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import grpc
+
+if TYPE_CHECKING:
+    from switchhook.rpc.encryption import Encryption
 
 MAX_MESSAGE = 4 * 1024 * 1024  # bytes, both ways
 
@@ -23,6 +28,11 @@ _OPTIONS = (
 )
 
 
-def open_channel(target: str) -> grpc.aio.Channel:
-    """A channel to `host:port` or `unix:/path`; connects when it is used, or by `channel_ready`."""
-    return grpc.aio.insecure_channel(target, options=_OPTIONS)
+def open_channel(target: str, encryption: Encryption | None = None) -> grpc.aio.Channel:
+    """A channel to `host:port` or `unix:/path`; connects when it is used, or by `channel_ready`.
+
+    A socket of this machine is not encrypted. Raises `OSError` when a certificate cannot be read.
+    """
+    if encryption is None or target.startswith("unix:"):
+        return grpc.aio.insecure_channel(target, options=_OPTIONS)
+    return grpc.aio.secure_channel(target, encryption.channel_credentials(), options=_OPTIONS)

@@ -20,6 +20,8 @@ from switchhook.rpc.stream import PublishStream
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from switchhook.rpc.encryption import Encryption
+
 log = logging.getLogger(__name__)
 
 _FIRST_PAUSE = 0.1  # seconds between two streams; doubles
@@ -42,11 +44,19 @@ class Backlog(Protocol):
 class Publisher:
     """Publishes to one sink. Errors of the backlog are not the sink's: they end `run`."""
 
-    def __init__(self, target: str, backlog: Backlog, *, on_state: Callable[[str | None], None]) -> None:
+    def __init__(
+        self,
+        target: str,
+        backlog: Backlog,
+        *,
+        on_state: Callable[[str | None], None],
+        encryption: Encryption | None = None,
+    ) -> None:
         """`on_state` gets a sentence when the sink is lost, and None when it is (back) in order."""
         self._target = target
         self._backlog = backlog
         self._on_state = on_state
+        self._encryption = encryption
         self._is_known = False
         self._lost_at: float | None = None
         self._pause = _FIRST_PAUSE
@@ -55,10 +65,12 @@ class Publisher:
         """Publish until cancelled."""
         while True:
             try:
-                async with open_channel(self._target) as channel:
+                async with open_channel(self._target, self._encryption) as channel:
                     await PublishStream(channel, self._backlog, on_order=self._restored).run()
             except PublishError as broken:
                 reason = str(broken)
+            except OSError as error:
+                reason = f"{error.filename} cannot be read"
             # Said after the pause: services that are stopped together lose each other a moment before they end.
             await asyncio.sleep(self._pause * random.uniform(0.8, 1.0))  # noqa: S311 - spreads reconnects, no secret
             self._lost(reason)

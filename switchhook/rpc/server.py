@@ -24,6 +24,7 @@ from switchhook.v1 import events_pb2 as pb
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
+    from switchhook.rpc.encryption import Encryption
     from switchhook.rpc.received import Received
 
     Accept = Callable[[Sequence[Received]], Awaitable[None]]
@@ -48,7 +49,7 @@ _OPTIONS = (
 
 
 @contextlib.asynccontextmanager
-async def serve_publish(listen: str, accept: Accept) -> AsyncIterator[str]:
+async def serve_publish(listen: str, accept: Accept, *, encryption: Encryption | None = None) -> AsyncIterator[str]:
     """Serve `host:port`, `:port` or `unix:/path`; gives the address that was bound (port 0 becomes a real one).
 
     `accept` returns when the events are durable. `StorageFull`, other errors of the storage and events that this
@@ -60,7 +61,7 @@ async def serve_publish(listen: str, accept: Accept) -> AsyncIterator[str]:
     server.add_generic_rpc_handlers((servicer.handlers(),))
     checks = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
-    address = _bind(server, listen)
+    address = _bind(server, listen, encryption)
     await server.start()
     for name in ("", _SERVICE):
         await checks.set(name, health_pb2.HealthCheckResponse.SERVING)
@@ -147,10 +148,13 @@ def _status(error: Exception) -> tuple[grpc.StatusCode, str]:
             return grpc.StatusCode.INTERNAL, "the sink failed; its log says why"
 
 
-def _bind(server: grpc.aio.Server, listen: str) -> str:
+def _bind(server: grpc.aio.Server, listen: str, encryption: Encryption | None) -> str:
     address = f"[::]{listen}" if listen.startswith(":") else listen
     try:
-        port = server.add_insecure_port(address)
+        if encryption is None or address.startswith("unix:"):
+            port = server.add_insecure_port(address)
+        else:
+            port = server.add_secure_port(address, encryption.server_credentials())
     except RuntimeError as error:
         raise AddressUnavailable(f"{listen}: cannot listen there: is it in use, or not of this machine?") from error
     if address.startswith("unix:"):

@@ -15,6 +15,7 @@ from switchhook.settings.sections import (
     DatabaseSettings,
     DispatcherSettings,
     MonitorSettings,
+    RpcSettings,
     Settings,
     TelemetrySettings,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "MonitorSettings",
     "PbxSettings",
     "RecorderSettings",
+    "RpcSettings",
     "Settings",
     "StorageSettings",
     "TcpAddress",

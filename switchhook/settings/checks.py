@@ -35,6 +35,7 @@ def cross_checks(raw: dict[str, Any]) -> Iterator[str]:
     yield from _fileserver(raw.get("fileserver", {}))
     yield from _admin(raw.get("admin", {}))
     yield from recording_checks(raw)
+    yield from _rpc(raw.get("rpc", {}))
 
 
 def _names_used_twice(table: str, entries: list[dict[str, Any]]) -> Iterator[str]:
@@ -124,6 +125,13 @@ def _fileserver(table: dict[str, Any]) -> Iterator[str]:
     secret = table.get("link_secret")
     if isinstance(secret, str) and len(secret) < _SHORTEST_LINK_SECRET:
         yield problem("fileserver.link_secret", f"must have at least {_SHORTEST_LINK_SECRET} characters")
+
+
+def _rpc(table: dict[str, Any]) -> Iterator[str]:
+    keys = ("tls_cert", "tls_key", "tls_ca")
+    for key in keys:
+        if any(table.get(other) for other in keys) and not table.get(key):
+            yield problem(f"rpc.{key}", "is missing: tls_cert, tls_key and tls_ca go together")
 
 
 def _admin(table: dict[str, Any]) -> Iterator[str]:

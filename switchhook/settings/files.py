@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from switchhook.settings.section import Section
 
-_READ_LATER = ("ca_file", "client_cert", "client_key", "tls_cert", "tls_key")
+_READ_LATER = ("ca_file", "client_cert", "client_key", "tls_ca", "tls_cert", "tls_key")
 
 
 def resolve_paths(table: dict[str, Any], model: type[Section], folder: Path) -> None:

@@ -40,6 +40,7 @@ DEADLINES: dict[EventName, timedelta | None] = {
 
 
 def _database_url(written: str) -> str:
+    written = written.strip()  # a file ends with a newline
     if written == "sqlite:":
         return written
     parts = urlsplit(written)
@@ -67,6 +68,7 @@ class DatabaseSettings(Section):
         default="sqlite:",
         description="`sqlite:`: one file per service in `data_dir`; or `postgresql://user:password@host/database`.",
     )
+    url_file: Path | None = Field(default=None, description="File that holds `url`, for it has a password in it.")
 
 
 class AdminSettings(Section):
@@ -78,6 +80,19 @@ class AdminSettings(Section):
         description="Bearer token of the admin API, which lists and replays deliveries; unset: there is no such API.",
     )
     token_file: Path | None = Field(default=None, description="File that holds `token`.")
+
+
+class RpcSettings(Section):
+    """Encryption between the services, for those that are not of one process: mutual TLS with all three keys."""
+
+    tls_cert: Path | None = Field(
+        default=None, description="Certificate chain (PEM) that this process shows, as server and as client."
+    )
+    tls_key: Path | None = Field(default=None, description="Private key (PEM) of `tls_cert`.")
+    tls_ca: Path | None = Field(
+        default=None,
+        description="Certificate authority (PEM) of the other services; a sink's certificate has its name in it.",
+    )
 
 
 class MonitorSettings(Section):
@@ -166,6 +181,7 @@ class Settings(Section):
     admin: AdminSettings = AdminSettings()
     pbx: tuple[PbxSettings, ...] = ()
     endpoint: tuple[EndpointSettings, ...] = ()
+    rpc: RpcSettings = RpcSettings()
     monitor: MonitorSettings = MonitorSettings()
     dispatcher: DispatcherSettings = DispatcherSettings()
     recorder: RecorderSettings = RecorderSettings()

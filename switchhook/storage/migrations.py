@@ -2,7 +2,8 @@
 
 `NNNN_what_it_does.sql`, counted from 0001, in words that `dialect` translates; where that is not enough, one file per
 engine: `NNNN_what_it_does.sqlite.sql` and `.postgres.sql`. A file is never changed once it was released: an applied
-file that differs is refused, and so is a database that was migrated further than this version knows.
+file that differs is refused. A newer version's migrations are borne, for old and new replicas run side by side while an
+upgrade goes on; one that takes away what older versions need is named `NNNN_contract_…`, and they refuse to start.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from switchhook.storage.dialect import Engine
 
+_CONTRACT = "contract_"
 _FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)(?:\.(sqlite|postgres))?\.sql")
 
 APPLIED_TABLE = """
@@ -93,9 +95,11 @@ def missing_migrations(
     known = {migration.number: migration for migration in migrations}
     for number, (name, checksum) in applied.items():
         if number not in known:
+            if not name.startswith(_CONTRACT):
+                continue
             raise SchemaMismatch(
-                f"{service}: the database has migration {number:04} ({name}), which this version does not know: "
-                "it was written by a newer version; run that one, or restore a back-up"
+                f"{service}: the database has migration {number:04} ({name}), which took away what this version "
+                "needs: it was written by a newer version; run that one, or restore a back-up"
             )
         if known[number].checksum != checksum:
             raise SchemaMismatch(

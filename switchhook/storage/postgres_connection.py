@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
+import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,11 +27,16 @@ if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
 
+log = logging.getLogger(__name__)
+
 READERS = 4  # connections
 CONNECT_TIMEOUT = 10.0  # seconds
 COMMAND_TIMEOUT = 30.0  # seconds; a network that swallows packets must not hold a caller for ever
 MIGRATION_TIMEOUT = 3600.0  # seconds
 LOCK_PATIENCE = 2.0  # seconds in which the server may notice that the last owner was killed
+START_PATIENCE = 30.0  # seconds
+_START_PAUSE = 0.5  # seconds
+_NOT_YET = (ConnectionError, FileNotFoundError, socket.gaierror, asyncpg.CannotConnectNowError)
 _STATEMENT_CACHE = 512  # prepared statements per connection
 
 _SESSION_SETTINGS = {
@@ -76,6 +83,22 @@ async def connect_raw(access: Access, *, command_timeout: float) -> Connection:
     )
     await connection.execute(_DURABLE)
     return connection
+
+
+async def connect_at_start(access: Access, *, command_timeout: float) -> Connection:
+    """As `connect_raw`, but a server that cannot be reached yet is waited for: they may be started together."""
+    deadline = asyncio.get_running_loop().time() + START_PATIENCE
+    is_said = False
+    while True:
+        try:
+            return await connect_raw(access, command_timeout=command_timeout)
+        except _NOT_YET as error:
+            if asyncio.get_running_loop().time() >= deadline:
+                raise
+            if not is_said:
+                log.warning("database.awaited", extra={"service": access.service, "reason": str(translated(error))})
+            is_said = True
+        await asyncio.sleep(_START_PAUSE)
 
 
 async def connect_writer(access: Access) -> Connection:

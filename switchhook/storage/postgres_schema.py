@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from switchhook.errors import StorageBroken
 from switchhook.storage.dialect import postgres_schema
 from switchhook.storage.migrations import APPLIED_TABLE, missing_migrations
-from switchhook.storage.postgres_connection import MIGRATION_TIMEOUT, connect_raw, lock_key
+from switchhook.storage.postgres_connection import MIGRATION_TIMEOUT, connect_at_start, lock_key
 from switchhook.storage.postgres_errors import REFUSALS, translated
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ async def migrate_postgres(
     Raises `SchemaMismatch` and `StorageBroken`; then nothing more was changed.
     """
     try:
-        connection = await connect_raw(access, command_timeout=MIGRATION_TIMEOUT)
+        connection = await connect_at_start(access, command_timeout=MIGRATION_TIMEOUT)
     except REFUSALS as error:
         raise translated(error) from None
     try:

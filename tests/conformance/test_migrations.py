@@ -81,11 +81,21 @@ async def test_other_ends_of_lines_are_no_edit(opened: Open, migrations: Path) -
     assert len(await applied(opened)) == 2
 
 
-async def test_a_database_of_a_newer_version_is_refused(opened: Open, migrations: Path) -> None:
-    (migrations / "0002_newer.sql").write_text("CREATE TABLE newer (id INTEGER);\n")
+async def test_a_newer_version_may_have_added_something(opened: Open, migrations: Path) -> None:
+    """A replica of the version before may be started again while an upgrade goes on, or after it was undone."""
+    (migrations / "0002_newer.sql").write_text("ALTER TABLE notes ADD COLUMN colour TEXT;\n")
     await applied(opened)
     (migrations / "0002_newer.sql").unlink()
-    with pytest.raises(SchemaMismatch, match="written by a newer version"):
+    async with opened() as database:
+        await database.write([Statement("INSERT INTO notes (name) VALUES ('a')")])
+        assert await database.read("SELECT name FROM notes") == [("a",)]
+
+
+async def test_a_database_from_which_a_newer_version_took_something_is_refused(opened: Open, migrations: Path) -> None:
+    (migrations / "0002_contract_notes.sql").write_text("ALTER TABLE notes DROP COLUMN content;\n")
+    await applied(opened)
+    (migrations / "0002_contract_notes.sql").unlink()
+    with pytest.raises(SchemaMismatch, match=r"0002 \(contract_notes\), which took away what this version needs"):
         await applied(opened)
 
 

@@ -273,3 +273,25 @@ async def end_sessions(url: str) -> None:
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
     await connection.close()
+
+
+async def test_a_server_that_is_started_together_with_us_is_waited_for(tmp_path: Path, engine: str) -> None:
+    assert engine
+    cluster = Cluster()
+    (tmp_path / "migrations").mkdir()
+
+    async def opened() -> Database:
+        return await open_database(
+            cluster.url(), data_dir=tmp_path, service="notes", migrations=tmp_path / "migrations", allow_replicas=True
+        )
+
+    opening = asyncio.create_task(opened())
+    try:
+        done, _ = await asyncio.wait([opening], timeout=1)
+        assert not done
+        await asyncio.to_thread(cluster.start)
+        database = await asyncio.wait_for(opening, 60)
+        assert await database.read("SELECT 1") == [(1,)]
+        await database.close()
+    finally:
+        await asyncio.to_thread(cluster.remove)

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,7 +20,14 @@ ROOT = Path(__file__).resolve().parents[2]
 def pinned_closure() -> dict[str, str]:
     """Canonical name to the pin of every distribution that the project and its tests need."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    waiting = [Requirement(text) for text in project["dependencies"] + project["optional-dependencies"]["dev"]]
+    pins = closure_of(project["dependencies"] + project["optional-dependencies"]["dev"])
+    pins.pop(project["name"], None)  # which names its own extras
+    return pins
+
+
+def closure_of(requirements: Sequence[str]) -> dict[str, str]:
+    """Canonical name to the pin of what these requirements need, and what that needs in turn."""
+    waiting = [Requirement(text) for text in requirements]
     pins: dict[str, str] = {}
     seen: set[tuple[str, frozenset[str]]] = set()
     while waiting:

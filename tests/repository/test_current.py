@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import switchhook
 from services.commands.reference import configuration_reference
 from services.commands.webhook_examples import document_with_examples
 from switchhook.settings import load_settings
@@ -72,6 +73,13 @@ def test_everything_that_is_needed_is_pinned() -> None:
 @pytest.mark.parametrize("command", ["make run", "make test"])
 def test_the_readme_names_the_first_commands(command: str) -> None:
     assert command in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_images_and_chart_are_of_this_version() -> None:
+    version = re.escape(switchhook.__version__)
+    assert re.search(rf"^ARG VERSION={version}$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    chart = (ROOT / "charts" / "switchhook" / "Chart.yaml").read_text(encoding="utf-8")
+    assert re.search(rf"^appVersion: {version}$", chart, re.MULTILINE)
 
 
 def test_migrations_are_in_the_installed_package() -> None:

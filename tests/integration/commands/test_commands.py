@@ -156,10 +156,10 @@ def test_migrate_says_what_it_applied(folder: Path) -> None:
     assert second.out.splitlines()[:3] == [f"{name}: up to date" for name in ("monitor", "dispatcher", "recorder")]
 
 
-def test_migrate_refuses_the_database_of_a_newer_version(folder: Path) -> None:
+def test_migrate_refuses_the_database_from_which_a_newer_version_took_something(folder: Path) -> None:
     switchhook(folder, "migrate", "dispatcher")
     with sqlite3.connect(folder / "var" / "dispatcher.sqlite3") as connection:
-        connection.execute("INSERT INTO schema_migrations VALUES ('dispatcher', 9999, 'later', '', '')")
+        connection.execute("INSERT INTO schema_migrations VALUES ('dispatcher', 9999, 'contract_it', '', '')")
     connection.close()
     answer = switchhook(folder, "migrate", "dispatcher")
     assert answer.code == 1

@@ -89,6 +89,35 @@ async def test_run_serves_until_a_signal_and_ends_well(tmp_path: Path, number: s
         assert await process.wait() == STOPPED
 
 
+async def test_health_is_what_the_process_says_of_itself(tmp_path: Path) -> None:
+    (tmp_path / "switchhook.toml").write_text(CONFIGURATION)
+    async with started(tmp_path, "run", "dispatcher", "fileserver") as process:
+        url = f"http://{(await logged(process, 'admin.listening'))['address']}"
+        await until_ready(f"{url}/readyz")
+        async with started(tmp_path, "health", "--url", url) as command:
+            said, _ = await command.communicate()
+            assert sorted(said.split(b"\n")[:-1]) == [b"dispatcher: ready", b"fileserver: ready"]
+            assert command.returncode == STOPPED
+        process.terminate()
+        await process.communicate()
+    async with started(tmp_path, "health", "--url", url) as command:
+        said, _ = await command.communicate()
+        assert said.startswith(f"{url}: nothing answers there".encode())
+        assert command.returncode == FAILED
+
+
+async def test_receive_prints_webhooks_and_tries_links_where_it_is_told(tmp_path: Path) -> None:
+    body = {"Event": "recording", "FileUrls": ["http://elsewhere.invalid/a.mp3?x=1"]}
+    async with started(tmp_path, "receive", "--listen", "127.0.0.1:0", "--links-at", "http://127.0.0.1:9") as process:
+        (line,) = await seen(process, "receiving at")
+        async with aiohttp.ClientSession() as client, client.post(line.split()[2], json=body) as response:
+            assert response.status == 200
+        lines = await seen(process, "127.0.0.1:9")
+        assert lines[0].endswith("recording ready (1 file)")
+        process.terminate()
+        assert await process.wait() == STOPPED
+
+
 async def test_a_second_process_on_the_same_data_is_refused_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "switchhook.toml").write_text(CONFIGURATION)
     async with started(tmp_path, "run", "dispatcher") as first:

@@ -9,7 +9,7 @@ import pytest
 
 from services.dispatcher.formats.titles import Title
 from switchhook.errors import ConfigError
-from switchhook.settings import load_settings
+from switchhook.settings import load_settings, masked
 from switchhook.settings.sources import TITLE_NAMES
 from tests.unit.settings.configuration import ENDPOINT, PBX, load, problems
 
@@ -179,3 +179,10 @@ def test_a_file_that_is_not_there_is_one_problem(tmp_path: Path) -> None:
 
 def test_the_titles_are_those_that_the_dispatcher_knows() -> None:
     assert set(TITLE_NAMES) == set(Title)
+
+
+def test_the_database_may_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "database").write_text("postgresql://me:hush@db/switchhook\n")
+    settings = load(tmp_path, '[database]\nurl_file = "database"')
+    assert settings.database.url == "postgresql://me:hush@db/switchhook"
+    assert "hush" not in masked(settings)
