@@ -20,7 +20,7 @@ soak: $(VENV)/.installed-dev  ## dispatchers are killed SOAK_KILLS times (200), 
 	$(BIN)/pytest -s -m soak tests/soak tests/unit/monitor
 
 test-containers: $(VENV)/.installed-dev  ## images, compose file and kills with a container engine; skipped without one
-	$(BIN)/pytest -s -m containers tests/containers
+	$(BIN)/pytest -rs -m containers -n 2 --dist loadgroup --durations 15 tests/containers
 
 sbom: $(VENV)/.installed-dev  ## what is in the image IMAGE, as CycloneDX on standard output
 	@$(BIN)/python -m tests.containers.sbom $(IMAGE)

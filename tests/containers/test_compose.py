@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import pytest
 
 from tests.containers.engine import has_image, inspected, run
 from tests.containers.installation import Installation, until
+from tests.repository.tree import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,10 +29,7 @@ PUBLISHED = {"fileserver", "grafana"}
 
 def left_out() -> tuple[str, ...]:
     """Grafana, where its image cannot be had."""
-    if has_image(GRAFANA):
-        return ()
-    sys.stdout.write(f"\nGRAFANA IS NOT TESTED: {GRAFANA} CANNOT BE HAD\n")
-    return ("grafana",)
+    return () if has_image(GRAFANA) else ("grafana",)
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +117,20 @@ def fetched(port: int, path: str) -> tuple[int, str, bytes]:
 def test_prometheus_reads_every_service(plain: Installation) -> None:
     targets_are_up(plain, len(SERVICES))
     until(lambda: "=> 1 @" in plain.query("max(switchhook_pbx_connected)"), 60.0, "the PBX is seen as connected")
+
+
+def test_grafana_has_the_dashboards(plain: Installation) -> None:
+    if not has_image(GRAFANA):
+        pytest.skip(f"GRAFANA IS NOT TESTED: {GRAFANA} CANNOT BE HAD")
+    (container,) = plain.containers("grafana")
+    credentials = f"admin:{(ROOT / 'compose/secrets/grafana_password').read_text(encoding='utf-8').strip()}"
+    url = f"http://{credentials}@127.0.0.1:3000/api/search?type=dash-db"
+    found = json.loads(run("docker", "exec", container, "wget", "-q", "-O", "-", url).stdout)
+    expected = {
+        json.loads(path.read_text(encoding="utf-8"))["title"]
+        for path in (ROOT / "charts/switchhook/dashboards").glob("*.json")
+    }
+    assert {each["title"] for each in found} == expected
 
 
 def test_containers_are_locked_and_only_two_are_published(plain: Installation) -> None:

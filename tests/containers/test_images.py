@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
 import switchhook
-from tests.containers.conftest import TARGETS
+from tests.containers.conftest import TARGETS, TOLD
 from tests.containers.engine import PYTHON_IMAGE, inspected, revision, run
 from tests.containers.sbom import bill_of_materials
 from tests.repository.tree import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(3600)]
 
@@ -31,9 +34,9 @@ def in_image(image: str, program: str, *arguments: str) -> str:
 
 
 @each_image
-def test_it_is_small(images: dict[str, str], target: str) -> None:
+def test_it_is_small(images: dict[str, str], target: str, record_property: Callable[[str, object], None]) -> None:
     size, base = (inspected(name)["Size"] / MEGABYTE for name in (images[target], PYTHON_IMAGE))
-    sys.stdout.write(f"\n{images[target]}: {size:.0f} MB, of which {base:.0f} MB are {PYTHON_IMAGE}\n")
+    record_property(TOLD, f"{images[target]}: {size:.0f} MB, of which {base:.0f} MB are {PYTHON_IMAGE}")
     assert size - base < LARGEST.get(target, LARGEST_OF_OTHERS)
 
 
