@@ -43,8 +43,9 @@ proto: $(VENV)/.installed-dev  ## the Python of the service contract
 constraints: $(VENV)/.installed-dev  ## the pins, from what is installed
 	$(BIN)/python -m tests.repository.closure > constraints.new && mv constraints.new constraints.txt
 
-docs: $(VENV)/.installed-dev  ## the reference of configuration keys, the examples of webhooks, the chart's values
+docs: $(VENV)/.installed-dev  ## the references of configuration keys and metrics, the examples of webhooks, the chart's values
 	$(BIN)/python -m services.commands.reference > docs/configuration.new && mv docs/configuration.new docs/configuration.md
+	$(BIN)/python -m services.commands.metrics_reference > docs/metrics.new && mv docs/metrics.new docs/metrics.md
 	$(BIN)/python -m services.commands.webhook_examples < docs/webhooks.md > docs/webhooks.new && mv docs/webhooks.new docs/webhooks.md
 	$(BIN)/python -m tests.chart.values_schema > schema.new && mv schema.new charts/switchhook/values.schema.json
 	$(BIN)/python -m tests.chart.readme > readme.new && mv readme.new charts/switchhook/README.md

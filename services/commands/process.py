@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import platform
 import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import uvloop
-from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 
 import switchhook
 from services.commands.configuration import FAILED, complain
@@ -21,6 +19,7 @@ from switchhook.runtime.admin import AdminServer
 from switchhook.runtime.health import Health
 from switchhook.runtime.service import Administered
 from switchhook.runtime.supervisor import install_signal_handlers, run_services
+from switchhook.runtime.vitals import Vitals, process_registry
 from switchhook.telemetry.logs import configure_logging
 from switchhook.telemetry.tracing import OFF, configure_tracing
 
@@ -85,6 +84,7 @@ async def serve(
     health = Health()
     wired = wire(settings, names).applied(settings)
     services = [build_service(name, wired, registry=registry, tracing=tracing) for name in names]
+    vitals = Vitals.from_settings(wired, registry, services=names, health=health)
     token = settings.admin.token
     admin = AdminServer(
         settings.admin.listen,
@@ -93,7 +93,7 @@ async def serve(
         routes=[route for service in services if isinstance(service, Administered) for route in service.admin_routes],
         token=None if token is None else token.get_secret_value(),
     )
-    async with admin:
+    async with vitals.watched(), admin:
         log.info(
             "process.started", extra={"services": [str(name) for name in names], "version": switchhook.__version__}
         )
@@ -115,17 +115,6 @@ def demand_data_dir(data_dir: Path) -> None:
         raise StorageBroken(f"data_dir: {data_dir} cannot be made ({error.strerror}): choose another") from error
     if not os.access(data_dir, os.W_OK | os.X_OK):
         raise StorageBroken(f"data_dir: {data_dir} cannot be written by this user: change its owner, or choose another")
-
-
-def process_registry() -> CollectorRegistry:
-    """The one registry of this process, with what is true of the whole process."""
-    registry = CollectorRegistry()
-    build = Gauge(
-        "switchhook_build_info", "Version of this process; always 1.", ["version", "python"], registry=registry
-    )
-    build.labels(version=switchhook.__version__, python=platform.python_version()).set(1)
-    ProcessCollector(registry=registry)
-    return registry
 
 
 async def _serve_until_signal(settings: Settings, names: Sequence[ServiceName], tracing: Tracing) -> None:

@@ -98,7 +98,8 @@ class Delivering:
         head, now = turn.head, self._around.clock()
         if is_too_late(head, now=now):
             return await self._expire(head)
-        tries = await self._try(turn)
+        with self._metrics.in_flight.track_inprogress():
+            tries = await self._try(turn)
         now = self._around.clock()
         follows = consequence(
             tries.outcome,
@@ -109,7 +110,11 @@ class Delivering:
             jitter=self._around.jitter * (2 * self._around.random() - 1),
         )
         if follows.status is Status.DELIVERED and tries.event is not None and head.kind is Kind.CALL:
-            self._metrics.delivered(CLASS_BY_TYPE[tries.event.type], now - tries.event.observed_at)
+            self._metrics.delivered(
+                CLASS_BY_TYPE[tries.event.type],
+                now - tries.event.observed_at,
+                traceparent=tries.event.traceparent,
+            )
         for attempt in tries.attempts:
             is_last = attempt is tries.attempts[-1]
             self._log(head, tries.event, attempt, follows if is_last else None)
@@ -140,7 +145,7 @@ class Delivering:
             tries.outcome = classify(result)
             attempt = _attempt_of(number, result, tries.outcome, (started_at, took))
             tries.attempts.append(attempt)
-            self._metrics.attempted(attempt.outcome, attempt.reason)
+            self._metrics.attempted(attempt.outcome, attempt.reason, took)
             cause = Cause(head=head, event=tries.event)
             tries.told += self._watch.attempted(attempt, cause, now=ended_at, is_probe=turn.rank is Rank.PROBE)
             is_closed = self._watch.gate.state is not EndpointState.ACTIVE

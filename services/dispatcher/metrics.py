@@ -12,6 +12,8 @@ from services.dispatcher.endpoints import EventClass
 from services.dispatcher.gate import EndpointState
 from services.dispatcher.outcome import NOT_OF_ATTEMPTS, OutcomeKind, Reason
 from switchhook.telemetry.metrics import LATENCY_BUCKETS
+from switchhook.telemetry.neighbours import DatabaseMetrics, ProducerMetrics
+from switchhook.telemetry.traceparent import parse_traceparent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +24,13 @@ if TYPE_CHECKING:
     from services.dispatcher.gate import Gate
 
 PAUSING = frozenset({Reason.GONE, Reason.DISABLED})
+
+# Seconds: from a call that rings at this moment to an endpoint that comes back the next day. The client has no native
+# histograms, but Prometheus can make them of these (docs/metrics.md), so they are close together.
+DELIVERY_BUCKETS = (
+    *(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+    *(30.0, 60.0, 300.0, 1800.0, 7200.0, 86400.0),
+)
 
 
 class Count:
@@ -64,11 +73,14 @@ class EndpointMetrics:
             for reason in Reason
             if reason not in NOT_OF_ATTEMPTS and (reason in PAUSING) == (outcome is OutcomeKind.PAUSED)
         }
+        self.in_flight = metrics.in_flight.labels(endpoint)
+        self._duration = metrics.duration.labels(endpoint)
         self._latency = {kind: metrics.latency.labels(endpoint, kind) for kind in EventClass}
 
-    def attempted(self, outcome: OutcomeKind, reason: Reason) -> None:
+    def attempted(self, outcome: OutcomeKind, reason: Reason, took: timedelta) -> None:
         """Count an attempt."""
         self._attempts[outcome, reason].inc()
+        self._duration.observe(took.total_seconds())
 
     def settled(self, status: Status) -> None:
         """Count what a committed turn left behind."""
@@ -85,9 +97,11 @@ class EndpointMetrics:
             gauge.set_function(partial(_is_in, gate, state))
         self._parked.set_function(lambda: 0.0 if gate.state is EndpointState.ACTIVE else float(self.pending.value))
 
-    def delivered(self, event_class: EventClass, latency: timedelta) -> None:
-        """Note how long after the PBX's word of the event the endpoint had it."""
-        self._latency[event_class].observe(max(latency.total_seconds(), 0.0))
+    def delivered(self, event_class: EventClass, latency: timedelta, *, traceparent: str) -> None:
+        """Note how long after the PBX's word of the event the endpoint had it, with the event's trace as exemplar."""
+        trace = parse_traceparent(traceparent) if traceparent else None
+        exemplar = {"trace_id": f"{trace.trace_id:032x}"} if trace is not None and trace.is_sampled else None
+        self._latency[event_class].observe(max(latency.total_seconds(), 0.0), exemplar)
 
 
 def _is_in(gate: Gate, state: EndpointState) -> float:
@@ -98,6 +112,13 @@ class DispatcherMetrics:
     """All metrics of one dispatcher, in the registry that is passed in."""
 
     def __init__(self, registry: CollectorRegistry, *, endpoints: Iterable[str]) -> None:
+        self.database = DatabaseMetrics(registry, "dispatcher")
+        self.producers = ProducerMetrics(registry, "dispatcher")
+        self._intake_metrics(registry)
+        self._delivery_metrics(registry)
+        self.by_endpoint = {name: EndpointMetrics(self, name) for name in endpoints}
+
+    def _intake_metrics(self, registry: CollectorRegistry) -> None:
         self.accepted = Counter("switchhook_events_accepted_total", "Events committed.", registry=registry)
         self.repeated = Counter(
             "switchhook_events_repeated_total", "Events dropped because they were known.", registry=registry
@@ -105,6 +126,8 @@ class DispatcherMetrics:
         self.held = Gauge(
             "switchhook_events_held", "Events that wait for earlier ones of their call.", registry=registry
         )
+
+    def _delivery_metrics(self, registry: CollectorRegistry) -> None:
         self.pending = Gauge(
             "switchhook_deliveries_pending", "Deliveries not finished.", ["endpoint"], registry=registry
         )
@@ -131,16 +154,25 @@ class DispatcherMetrics:
         )
         self.latency = Histogram(
             "switchhook_delivery_latency_seconds",
-            "From the PBX's word of an event to the endpoint's 2xx.",
+            "From the PBX's word of an event to the endpoint's 2xx; exemplars carry the `trace_id`.",
             ["endpoint", "event_class"],
+            buckets=DELIVERY_BUCKETS,
+            registry=registry,
+        )
+        self.duration = Histogram(
+            "switchhook_delivery_attempt_seconds",
+            "One HTTP request, whatever came of it.",
+            ["endpoint"],
             buckets=LATENCY_BUCKETS,
             registry=registry,
+        )
+        self.in_flight = Gauge(
+            "switchhook_deliveries_in_flight", "Deliveries whose turn it is.", ["endpoint"], registry=registry
         )
         self.dead = Counter("switchhook_deliveries_dead_total", "Deliveries given up.", ["endpoint"], registry=registry)
         self.expired = Counter(
             "switchhook_deliveries_expired_total", "Deliveries past their deadline.", ["endpoint"], registry=registry
         )
-        self.by_endpoint = {name: EndpointMetrics(self, name) for name in endpoints}
 
     def of(self, endpoint: str) -> EndpointMetrics:
         """One configured endpoint's."""

@@ -34,6 +34,7 @@ from services.dispatcher.settling import Settling
 from switchhook.rpc.encryption import Encryption
 from switchhook.rpc.server import serve_publish
 from switchhook.runtime.clock import Clock, utc_now
+from switchhook.runtime.measured import MeasuredDatabase
 from switchhook.storage import open_database
 from switchhook.telemetry.tracing import OFF, Tracing
 
@@ -125,7 +126,7 @@ class Dispatcher:
     async def run(self, health: ServiceHealth) -> None:
         """Serve until cancelled."""
         async with AsyncExitStack() as stack:
-            database = await self._open_tables()
+            database = MeasuredDatabase(await self._open_tables(), self._metrics.database)
             stack.push_async_callback(database.close)
             repair = LaneRepair(database, clock=self._clock)
             claims = Claims(database, rescued=repair.doubt_all)
@@ -160,7 +161,12 @@ class Dispatcher:
             async with asyncio.TaskGroup() as group:
                 for task in (engine.run(), intake.run(), janitor.run(), claims.run(), repair.run()):
                     group.create_task(task)
-                serving = serve_publish(self._settings.listen, intake.accept, encryption=self._encryption)
+                serving = serve_publish(
+                    self._settings.listen,
+                    intake.accept,
+                    encryption=self._encryption,
+                    answered=self._metrics.producers.accepted,
+                )
                 async with serving as address:
                     self.address, self.endpoints = address, engine.endpoints
                     health.ready()

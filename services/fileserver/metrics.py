@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from switchhook.telemetry.neighbours import DatabaseMetrics
+
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
@@ -17,8 +19,9 @@ class FileserverMetrics:
     """Metrics of one fileserver, in an injected registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self.database = DatabaseMetrics(registry, "fileserver")
         self._requests = Counter(
-            "switchhook_file_requests", "Requests for recordings, by status.", ["status"], registry=registry
+            "switchhook_file_requests_total", "Requests for recordings, by status.", ["status"], registry=registry
         )
         self.first_byte = Histogram(
             "switchhook_file_first_byte_seconds",
@@ -26,15 +29,17 @@ class FileserverMetrics:
             buckets=_BUCKETS,
             registry=registry,
         )
-        self.sent = Counter("switchhook_file_sent_bytes", "Bytes of audio sent.", registry=registry)
+        self.sent = Counter("switchhook_file_sent_bytes_total", "Bytes of audio sent.", registry=registry)
         self.dropped = Counter(
-            "switchhook_file_dropped",
+            "switchhook_file_dropped_total",
             "Downloads that broke off: the client went away or stopped reading.",
             registry=registry,
         )
         self.connections = Gauge("switchhook_file_connections", "Open connections.", registry=registry)
         self.listens_lost = Counter(
-            "switchhook_file_listens_lost", "Downloads that are in the log only: no row was kept.", registry=registry
+            "switchhook_file_listens_lost_total",
+            "Downloads that are in the log only: no row was kept.",
+            registry=registry,
         )
         self._request_by_status = {status: self._requests.labels(str(status)) for status in _STATUSES}
 

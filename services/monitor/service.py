@@ -11,6 +11,7 @@ from services.monitor.metrics import MonitorMetrics
 from services.monitor.term import Surroundings, Term
 from switchhook.errors import LeaseLost, StorageError, StorageInUse
 from switchhook.runtime.clock import Clock, utc_now
+from switchhook.runtime.measured import MeasuredDatabase
 from switchhook.storage import Lease, open_database
 from switchhook.storage.lease import STORAGE_PAUSE
 from switchhook.telemetry.tracing import OFF, Tracing
@@ -86,7 +87,7 @@ class Monitor:
                 await asyncio.sleep(_LOOK_AGAIN)
                 continue
             health.solved("database")
-            return database
+            return MeasuredDatabase(database, self._metrics.database)
 
 
 async def _serve_term(surroundings: Surroundings) -> None:

@@ -90,7 +90,13 @@ class Term:
                 tasks.create_task(self._adopt())
                 for sink in self._sinks:
                     report = _reporter(shared.health, f"sink {sink}")
-                    publisher = Publisher(sink, outbox.backlog(sink), on_state=report, encryption=self._encryption)
+                    publisher = Publisher(
+                        sink,
+                        outbox.backlog(sink),
+                        on_state=report,
+                        encryption=self._encryption,
+                        measure=shared.metrics.sinks[sink],
+                    )
                     tasks.create_task(publisher.run())
                 await self._measure()
         finally:
@@ -104,6 +110,7 @@ class Term:
             token_file=token_file(shared.settings.data_dir, pbx),
             now=shared.clock,
             demand=shared.lease.demand,
+            token_used=lambda token: shared.metrics.token_expiry.labels(name).set(token.expires_at.timestamp()),
         )
         try:
             async with session:
@@ -159,7 +166,7 @@ class Term:
     async def _measure(self) -> NoReturn:
         while True:
             for sink in self._sinks:
-                self._in.metrics.outbox_age.labels("monitor", sink).set(self._outbox.oldest_age(sink).total_seconds())
+                self._in.metrics.sinks[sink].oldest(self._outbox.oldest_age(sink))
             await asyncio.sleep(_METRICS_EVERY)
 
     async def _say_goodbye(self) -> None:

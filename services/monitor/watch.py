@@ -158,8 +158,9 @@ class PbxWatch:
     def _told(self, events: Sequence[Event]) -> None:
         """These events are durable."""
         finals = [event for event in events if is_final(event)]
+        now = self._clock()
         for event in events:
-            self._metrics.published(event)
+            self._metrics.published(event, at=now)
         for event in finals:
             _log_end(event)
         if finals and self._aftermath is not None:
@@ -236,7 +237,7 @@ class PbxWatch:
             self._due_later = asyncio.get_running_loop().call_later(_SILENT_KEPT_WITHIN, self._due.set)
 
     def _unknown(self, what: Unknown, name: str, is_new: bool) -> None:
-        self._metrics.unknowns.labels(self._pbx.name, what, name).inc()
+        self._metrics.unknowns.labels(self._pbx.name, what).inc()
         if is_new:
             log.warning("pbx.unknown", extra={"pbx": self._pbx.name, "what": what, "unknown": name})
 
@@ -257,6 +258,7 @@ class PbxWatch:
         self._note_followed(True)
         self._report("", None)
         self._metrics.connected.labels(self._pbx.name).set(1)
+        self._metrics.connections.labels(self._pbx.name).inc()
         outage = 0.0 if self._lost_at is None else (self._clock() - self._lost_at).total_seconds()
         log.info(
             "pbx.connected", extra={"pbx": self._pbx.name, "url": self._pbx.url, "outage_seconds": round(outage, 1)}

@@ -65,7 +65,8 @@ async def convert(
     raw = workshop.work_dir / f"{link.key.pbx}-{name}.wav"
     draft = workshop.work_dir / f"{link.key.pbx}-{name}"
     try:
-        fetched = await source.download(row, raw)
+        with workshop.metrics.download_seconds.time():
+            fetched = await source.download(row, raw)
         if isinstance(fetched, NotFetched):
             return Defective(fetched.reason, fetched.detail)
         wav = await asyncio.to_thread(_inspected, raw)
@@ -84,19 +85,28 @@ async def convert(
 async def _transcode(raw: Path, draft: Path, wav: Wav, workshop: Workshop) -> Defective | None:
     began = time.monotonic()
     argv = transcode_argv(workshop.program, str(raw), str(draft), wav=wav, bitrate=workshop.bitrate)
-    outcome = await workshop.transcoder.run(argv, limit=time_limit(wav.duration))
+    running_since = began
+
+    def begun() -> None:
+        nonlocal running_since
+        running_since = time.monotonic()
+
+    outcome = await workshop.transcoder.run(argv, limit=time_limit(wav.duration), begun=begun)
     if isinstance(outcome, NotConverted):
         if outcome.failure is Failure.NO_SPACE:
             raise OSError(errno.ENOSPC, outcome.detail)
         return Defective(Reason(outcome.failure.value), outcome.detail)
-    workshop.metrics.transcode_seconds.observe(time.monotonic() - began)
+    ended = time.monotonic()
+    workshop.metrics.transcode_seconds.observe(ended - began)
+    workshop.metrics.speed.observe(wav.duration.total_seconds() / max(ended - running_since, 1e-6))
     return Defective(Reason.SILENT, f"at most {outcome.loudest} dB") if is_silent(outcome) else None
 
 
 async def _keep(
     draft: Path, link: AwaitedLink, name: RecordingName, *, wav: Wav, workshop: Workshop
 ) -> RecordingFile | Defective:
-    kept = await workshop.store.keep(draft, link, name, duration=wav.duration)
+    with workshop.metrics.store_seconds.time():
+        kept = await workshop.store.keep(draft, link, name, duration=wav.duration)
     if isinstance(kept, WrongDuration):
         return Defective(Reason.WRONG_DURATION, kept.detail)
     log.info(

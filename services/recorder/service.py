@@ -7,6 +7,7 @@ import logging
 import shutil
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, NoReturn
 
@@ -30,6 +31,7 @@ from switchhook.errors import StorageError
 from switchhook.objects import open_objects
 from switchhook.rpc import Encryption, Publisher, serve_publish
 from switchhook.runtime.clock import utc_now
+from switchhook.runtime.measured import MeasuredDatabase
 from switchhook.settings.link_key import link_key
 from switchhook.storage import Outbox, open_database
 
@@ -86,7 +88,7 @@ class Recorder:
     def from_settings(cls, settings: Settings, *, registry: CollectorRegistry, clock: Clock = utc_now) -> Recorder:
         """Raises ConfigError when there is no ffmpeg, or a key cannot be read."""
         program = find_ffmpeg(settings.recorder.ffmpeg)
-        metrics = RecorderMetrics(registry)
+        metrics = RecorderMetrics(registry, settings.recorder.sinks)
         return cls(settings, objects=open_objects(settings), metrics=metrics, program=program, clock=clock)
 
     @property
@@ -98,13 +100,14 @@ class Recorder:
         """Serve until cancelled."""
         settings = self._settings
         async with AsyncExitStack() as stack:
-            database = await open_database(
+            opened = await open_database(
                 settings.database.url,
                 data_dir=settings.data_dir,
                 service=self.name,
                 migrations=files("services.recorder") / "migrations",
                 include_outbox=True,
             )
+            database = MeasuredDatabase(opened, self._metrics.database)
             stack.push_async_callback(database.close)
             outbox = Outbox(database, _STREAM, self._section.sinks)
             await outbox.load()
@@ -190,10 +193,20 @@ class Recorder:
             for task in (calls.refuse_unknown(), retention.run(), self._measure(tables.outbox)):
                 group.create_task(task)
             for sink in section.sinks:
-                group.create_task(_publisher(sink, tables.outbox, common.health, encryption=encryption).run())
+                publisher = Publisher(
+                    sink,
+                    tables.outbox.backlog(sink),
+                    on_state=partial(_report, common.health, f"sink {sink}"),
+                    encryption=encryption,
+                    measure=self._metrics.sinks[sink],
+                )
+                group.create_task(publisher.run())
             trouble = Trouble("intake", health=common.health, clock=clock)
             intake = Intake(tables.catalog, begin=calls.begin, name=calls.name, trouble=trouble, clock=clock)
-            async with serve_publish(section.listen, intake.accept, encryption=encryption) as self.address:
+            serving = serve_publish(
+                section.listen, intake.accept, encryption=encryption, answered=self._metrics.producers.accepted
+            )
+            async with serving as self.address:
                 log.info("recorder.listening", extra={"address": self.address})
                 common.health.ready()
                 await asyncio.Event().wait()  # until cancelled
@@ -201,7 +214,7 @@ class Recorder:
     async def _measure(self, outbox: Outbox) -> NoReturn:
         while True:
             for sink in self._section.sinks:
-                self._metrics.outbox_age.labels(self.name, sink).set(outbox.oldest_age(sink).total_seconds())
+                self._metrics.sinks[sink].oldest(outbox.oldest_age(sink))
             await asyncio.sleep(_MEASURE_EVERY)
 
 
@@ -249,16 +262,11 @@ class _Calls:
                         await self._settlement.settle(link, Failed(Reason.PBX_UNKNOWN))
 
 
-def _publisher(sink: str, outbox: Outbox, health: ServiceHealth, *, encryption: Encryption | None) -> Publisher:
-    check = f"sink {sink}"
-
-    def on_state(problem: str | None) -> None:
-        if problem is None:
-            health.solved(check)
-        else:
-            health.problem(check, problem)
-
-    return Publisher(sink, outbox.backlog(sink), on_state=on_state, encryption=encryption)
+def _report(health: ServiceHealth, check: str, problem: str | None) -> None:
+    if problem is None:
+        health.solved(check)
+    else:
+        health.problem(check, problem)
 
 
 def _prepare(work_dir: Path) -> None:

@@ -22,7 +22,7 @@ from services.recorder.ffmpeg import TAIL_SIZE, Failure, NotConverted, classify_
 from switchhook.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import timedelta
 
     from services.recorder.ffmpeg import TranscodeOutcome
@@ -63,9 +63,12 @@ class Transcoder:
         self._places = asyncio.Semaphore(concurrency)
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="transcode")
 
-    async def run(self, argv: Sequence[str], *, limit: timedelta) -> TranscodeOutcome:
-        """Run the command until it ends or the limit is over; waits for a free place first."""
+    async def run(
+        self, argv: Sequence[str], *, limit: timedelta, begun: Callable[[], None] = lambda: None
+    ) -> TranscodeOutcome:
+        """Run the command until it ends or the limit is over; waits for a free place first, and calls `begun` then."""
         async with self._places:
+            begun()
             conversion = _Conversion(argv)
             ended = asyncio.get_running_loop().run_in_executor(self._threads, conversion.run)
             try:

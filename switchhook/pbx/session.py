@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from switchhook.pbx.access import PbxAccess
+    from switchhook.pbx.token import Token
 
 Answer = TypeVar("Answer")
 
@@ -60,15 +61,18 @@ class PbxSession:
         token_file: Path,
         now: Callable[[], datetime],
         demand: Callable[[], None] = lambda: None,
+        token_used: Callable[[Token], None] = lambda _token: None,
     ) -> None:
         """Sessions that use the same API client must share the `token_file`, or have it one after the other.
 
-        `demand` is called before a token is asked for, and raises when it is another one's turn.
+        `demand` is called before a token is asked for, and raises when it is another one's turn. `token_used` is told
+        of every token that comes into use.
         """
         self._access = access
         self._base = access.url.rstrip("/")
         self._now = now
         self._demand = demand
+        self._token_used = token_used
         self._clock_ahead = timedelta()
         self._told: Callable[[str, object], None] | None = None
         self._patience = Patience(access.name)
@@ -78,7 +82,14 @@ class PbxSession:
         """Raises `ConfigError` when `ca_file` cannot be used; does not talk to the PBX yet."""
         connector = aiohttp.TCPConnector(ssl=_tls(self._access), limit=64)
         self._http = aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT, ws_response_class=Websocket)
-        self._tokens = Tokens(self._access, self._token_file, http=self._http, now=self._now, demand=self._demand)
+        self._tokens = Tokens(
+            self._access,
+            self._token_file,
+            http=self._http,
+            now=self._now,
+            demand=self._demand,
+            used=self._token_used,
+        )
         return self
 
     async def __aexit__(

@@ -35,13 +35,18 @@ class Tokens:
         http: aiohttp.ClientSession,
         now: Callable[[], datetime],
         demand: Callable[[], None],
+        used: Callable[[Token], None],
     ) -> None:
-        """`demand` raises when this process may not ask for a token, which would end another one's."""
+        """`demand` raises when this process may not ask for a token, which would end another one's.
+
+        `used` is told of every token that comes into use.
+        """
         self._access = access
         self._file = file
         self._http = http
         self._now = now
         self._demand = demand
+        self._used = used
         self._patience = Patience(access.name)
         self._token: Token | None = None
         self._single_flight = asyncio.Lock()
@@ -60,7 +65,9 @@ class Tokens:
                         self._demand()
                         self._token = await self._ask()
                         self._file.write(self._token)
+                        self._used(self._token)
                         return self._token.value, True
+                    self._used(self._token)
             return self._token.value, False
 
     def _may_use(self, token: Token, rejected: frozenset[str]) -> bool:

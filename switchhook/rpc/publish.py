@@ -41,6 +41,26 @@ class Backlog(Protocol):
         """Wait until there may be more than the last `pending` gave."""
 
 
+class Measure(Protocol):
+    """Who is told how a sink does."""
+
+    def answered(self, seconds: float) -> None:
+        """A batch was acknowledged so long after it was sent."""
+
+    def connected(self, is_connected: bool) -> None:
+        """The sink takes events, or does not any more."""
+
+
+class Unmeasured:
+    """Nobody wants to know."""
+
+    def answered(self, seconds: float) -> None:
+        """See `Measure.answered`."""
+
+    def connected(self, is_connected: bool) -> None:
+        """See `Measure.connected`."""
+
+
 class Publisher:
     """Publishes to one sink. Errors of the backlog are not the sink's: they end `run`."""
 
@@ -51,12 +71,14 @@ class Publisher:
         *,
         on_state: Callable[[str | None], None],
         encryption: Encryption | None = None,
+        measure: Measure | None = None,
     ) -> None:
         """`on_state` gets a sentence when the sink is lost, and None when it is (back) in order."""
         self._target = target
         self._backlog = backlog
         self._on_state = on_state
         self._encryption = encryption
+        self._measure = measure or Unmeasured()
         self._is_known = False
         self._lost_at: float | None = None
         self._pause = _FIRST_PAUSE
@@ -66,7 +88,9 @@ class Publisher:
         while True:
             try:
                 async with open_channel(self._target, self._encryption) as channel:
-                    await PublishStream(channel, self._backlog, on_order=self._restored).run()
+                    await PublishStream(
+                        channel, self._backlog, on_order=self._restored, on_answer=self._measure.answered
+                    ).run()
             except PublishError as broken:
                 reason = str(broken)
             except OSError as error:
@@ -80,6 +104,7 @@ class Publisher:
         if self._lost_at is not None:
             return
         self._lost_at = time.monotonic()
+        self._measure.connected(False)
         log.warning("publish.lost", extra={"sink": self._target, "reason": reason})
         self._on_state(f"{self._target} does not take events ({reason}): they are kept and sent again")
 
@@ -91,4 +116,5 @@ class Publisher:
         event = "publish.connected" if self._lost_at is None else "publish.restored"
         log.info(event, extra={"sink": self._target, "outage_seconds": round(outage, 3)})
         self._is_known, self._lost_at = True, None
+        self._measure.connected(True)
         self._on_state(None)

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 import grpc
@@ -49,14 +50,20 @@ _OPTIONS = (
 
 
 @contextlib.asynccontextmanager
-async def serve_publish(listen: str, accept: Accept, *, encryption: Encryption | None = None) -> AsyncIterator[str]:
+async def serve_publish(
+    listen: str,
+    accept: Accept,
+    *,
+    encryption: Encryption | None = None,
+    answered: Callable[[str, float], None] = lambda _code, _seconds: None,
+) -> AsyncIterator[str]:
     """Serve `host:port`, `:port` or `unix:/path`; gives the address that was bound (port 0 becomes a real one).
 
     `accept` returns when the events are durable. `StorageFull`, other errors of the storage and events that this
-    version does not know are answered with a status, and nothing of the batch is acknowledged.
-    Raises `AddressUnavailable`.
+    version does not know are answered with a status, and nothing of the batch is acknowledged. `answered` is told the
+    status, such as `ok`, and the seconds from taking batches to their answer. Raises `AddressUnavailable`.
     """
-    servicer = _Servicer(accept)
+    servicer = _Servicer(accept, answered)
     server = grpc.aio.server(options=_OPTIONS)
     server.add_generic_rpc_handlers((servicer.handlers(),))
     checks = health.aio.HealthServicer()
@@ -74,8 +81,9 @@ async def serve_publish(listen: str, accept: Accept, *, encryption: Encryption |
 
 
 class _Servicer:
-    def __init__(self, accept: Accept) -> None:
+    def __init__(self, accept: Accept, answered: Callable[[str, float], None]) -> None:
         self._accept = accept
+        self._answered = answered
         self._inboxes: set[Inbox] = set()
         self._accepting: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -114,12 +122,16 @@ class _Servicer:
 
     async def _answer(self, inbox: Inbox, context: Context) -> tuple[grpc.StatusCode, str] | None:
         while requests := await inbox.take():
+            began = perf_counter()
             try:
                 events = received_events(requests)
                 if events:
                     await self._accept_whole(events)
             except Exception as error:  # the boundary of the server: every failure becomes a status
-                return _status(error)
+                code, sentence = _status(error)
+                self._answered(code.name.lower(), perf_counter() - began)
+                return code, sentence
+            self._answered("ok", perf_counter() - began)
             await context.write(pb.PublishResponse(batch=requests[-1].batch))
         return None
 

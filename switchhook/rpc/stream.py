@@ -42,11 +42,22 @@ class _Unanswered:
 class PublishStream:
     """Used once."""
 
-    def __init__(self, channel: grpc.aio.Channel, backlog: Backlog, *, on_order: Callable[[], None]) -> None:
-        """`on_order` is called whenever the sink has answered, or has nothing to answer."""
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        backlog: Backlog,
+        *,
+        on_order: Callable[[], None],
+        on_answer: Callable[[float], None],
+    ) -> None:
+        """`on_order` is called whenever the sink has answered, or has nothing to answer.
+
+        `on_answer` gets the seconds from sending a batch to its answer.
+        """
         self._channel = channel
         self._backlog = backlog
         self._on_order = on_order
+        self._on_answer = on_answer
         self._unanswered: deque[_Unanswered] = deque()
         self._window = asyncio.Semaphore(_WINDOW)
         self._clock = asyncio.get_running_loop().time
@@ -111,6 +122,7 @@ class PublishStream:
                 self._window.release()
             if answered is not None:
                 self._on_order()
+                self._on_answer(self._clock() - answered.sent_at)
                 await self._backlog.acknowledge(answered.position)
 
     async def _watch(self) -> None:

@@ -2,11 +2,15 @@
 
 from switchhook.telemetry.logs import configure_logging, mask
 from switchhook.telemetry.metrics import LATENCY_BUCKETS, preset
+from switchhook.telemetry.neighbours import DatabaseMetrics, ProducerMetrics, SinkMetrics, sink_metrics
 from switchhook.telemetry.traceparent import TraceParent, format_traceparent, parse_traceparent
 from switchhook.telemetry.tracing import Tracing, configure_tracing
 
 __all__ = [
     "LATENCY_BUCKETS",
+    "DatabaseMetrics",
+    "ProducerMetrics",
+    "SinkMetrics",
     "TraceParent",
     "Tracing",
     "configure_logging",
@@ -15,4 +19,5 @@ __all__ = [
     "mask",
     "parse_traceparent",
     "preset",
+    "sink_metrics",
 ]

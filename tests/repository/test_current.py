@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import switchhook
+from services.commands.metrics_reference import metrics_reference
 from services.commands.reference import configuration_reference
 from services.commands.webhook_examples import document_with_examples
 from switchhook.settings import load_settings
@@ -47,6 +48,10 @@ def test_modules_import_only_what_they_may() -> None:
 
 def test_the_reference_of_configuration_keys_is_current() -> None:
     assert (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8") == configuration_reference(), "make docs"
+
+
+def test_the_reference_of_metrics_is_current() -> None:
+    assert (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8") == metrics_reference(), "make docs"
 
 
 def test_the_examples_of_webhooks_are_current() -> None:
