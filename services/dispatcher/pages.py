@@ -55,12 +55,11 @@ class Pages:
                 self._endpoint, now=now, before=self._live_before, limit=limit, owner=self._claims.owner
             )
             return Page(turns=await self._claimed(heads, Rank.LIVE, limit), is_more=True)
-        heads = await self._deliveries.due_heads(
-            self._endpoint, now=now, limit=limit + len(taken), owner=self._claims.owner
-        )
+        most = limit + len(taken)  # as of now: what is taken while the page is read says nothing about what it lacks
+        heads = await self._deliveries.due_heads(self._endpoint, now=now, limit=most, owner=self._claims.owner)
         return Page(
             turns=await self._claimed(heads, Rank.BACKLOG, limit),
-            is_more=len(heads) >= limit + len(taken) or self._claims.leaves_some(heads, limit),
+            is_more=len(heads) >= most or self._claims.leaves_some(heads, limit),
             due_at=await self._deliveries.next_due_at(self._endpoint, after=now),
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -10,7 +9,7 @@ from services.monitor.calls.numbering import NumberingPlan
 from services.monitor.calls.tracker import CallTracker
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from services.monitor.calls.history import Segment
@@ -28,7 +27,6 @@ class CapturingTracker(CallTracker):
         self._append = witness.append
         self._writing = witness.writing
         self._clock = clock
-        self._is_inside = True  # what it tells itself is no news
         super().__init__(
             pbx.name,
             NumberingPlan(),
@@ -36,30 +34,26 @@ class CapturingTracker(CallTracker):
             report_internal=pbx.report_internal,
             grace=settings.end_grace,
         )
-        self._is_inside = False
 
     @property
     def plan(self) -> NumberingPlan:
         """The numbering plan of this moment."""
-        return self._witness.plan
+        return self._picture.plan
 
     @plan.setter
     def plan(self, plan: NumberingPlan) -> None:
-        is_news = plan != self._witness.plan
-        self._witness.plan = plan
-        if is_news and not self._is_inside:
+        if plan != self._picture.plan:
             self._append(self._writing.plan(plan, self._clock()))
+        self._picture.plan = self._witness.plan = plan
 
     def leg_seen(self, leg: Leg, at: datetime) -> None:
         """A leg, with all that the PBX shows of it."""
-        if not self._is_inside:
-            self._append(self._writing.upsert(self._witness.participant(leg), at))
+        self._append(self._writing.upsert(self._witness.participant(leg), at))
         super().leg_seen(leg, at)
 
     def leg_gone(self, key: LegKey, at: datetime) -> None:
         """A leg that is gone."""
-        if not self._is_inside:
-            self._append(self._writing.remove(key, at))
+        self._append(self._writing.remove(key, at))
         super().leg_gone(key, at)
 
     def resync(
@@ -74,15 +68,13 @@ class CapturingTracker(CallTracker):
         """A snapshot."""
         shown = [self._witness.participant(leg) for leg in legs]
         self._append(self._writing.snapshot(shown, rows, self._witness.rows, at=at, asked_at=asked_at, lost_at=lost_at))
-        with self._inside():
-            super().resync(legs, asked_at=asked_at, at=at, lost_at=lost_at, rows=rows)
+        super().resync(legs, asked_at=asked_at, at=at, lost_at=lost_at, rows=rows)
 
     def replay(self, segments: Sequence[Segment], *, since: datetime, shown: Collection[LegKey]) -> None:
         """Rows of the call log."""
         told, ahead = self._witness.segments(segments)
         self._append(self._writing.log(told, shown, at=self._clock(), since=since, ahead=ahead))
-        with self._inside():
-            super().replay(segments, since=since, shown=shown)
+        super().replay(segments, since=since, shown=shown)
 
     def active_calls(self, rows: Sequence[ActiveCall], *, asked_at: datetime, at: datetime) -> None:
         """The list of active calls."""
@@ -95,11 +87,3 @@ class CapturingTracker(CallTracker):
         """The answer to whether these calls live."""
         self._append(self._writing.asked(numbers, rows, self._witness.rows, at=at, asked_at=asked_at))
         super().answer(numbers, rows, asked_at=asked_at, at=at)
-
-    @contextlib.contextmanager
-    def _inside(self) -> Iterator[None]:
-        self._is_inside = True
-        try:
-            yield
-        finally:
-            self._is_inside = False

@@ -51,15 +51,24 @@ def sightings(segments: Sequence[Segment], call: LiveCall, plan: NumberingPlan) 
 def as_of(segments: Iterable[Segment], legs: Iterable[Leg], plan: NumberingPlan, *, at: datetime) -> list[Segment]:
     """What the log, read later, would have told at the moment of a snapshot of `legs`: the rest is told by frames.
 
-    What ended about then had not, when its DN is still shown in that part of the call.
+    What ended about then had not, when its DN is still shown in that part of the call: the clocks may be apart. What
+    ended before something that is not shown any more was over as well: the call came back to that DN.
     """
     shown = {(leg.number, leg.dn, leg.shows_outside) for leg in legs}
+    begun = [one for one in segments if one.started_at <= at]
 
     def lives(one: Segment) -> bool:
         outside = is_outside(one, plan)
         return any((one.key.number, dn, outside) in shown for dn in (one.source_dn, one.destination_dn))
 
-    return [one for one in segments if one.started_at <= at and (one.ended_at <= at - SAME_MOMENT or not lives(one))]
+    gone = (one.ended_at for one in begun if one.ended_at <= at and is_visible(one, plan) and not lives(one))
+    over_until = max((at - SAME_MOMENT, *gone))
+    return [one for one in begun if one.ended_at <= over_until or not lives(one)]
+
+
+def is_visible(segment: Segment, plan: NumberingPlan) -> bool:
+    """True when the PBX shows this client a leg of it while it lasts."""
+    return not plan.visible.isdisjoint((segment.source_dn, segment.destination_dn))
 
 
 def is_outside(segment: Segment, plan: NumberingPlan) -> bool:

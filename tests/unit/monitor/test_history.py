@@ -364,21 +364,45 @@ def test_the_time_of_a_consultation_is_not_taken_for_a_wrong_clock() -> None:
     assert _told(tracker) == ["22.0 ended 204 link=2 answered 6.0s reconciled"]
 
 
-def test_what_ended_between_the_snapshot_and_the_log_is_left_to_its_frames() -> None:
-    """The snapshot has its leg, the log its end; told from both it would be told twice."""
-    leg = Leg(
-        dn="117",
-        id=3,
+def _leg(dn: str, status: LegStatus, *, identity: int = 3) -> Leg:
+    return Leg(
+        dn=dn,
+        id=identity,
         kind=DnKind.EXTENSION,
-        status=LegStatus.CONNECTED,
+        status=status,
         number=10,
         party_dn="10007",
         party_kind=DnKind.TRUNK,
         party_number=NUMBER,
     )
+
+
+def test_what_ended_between_the_snapshot_and_the_log_is_left_to_its_frames() -> None:
+    """The snapshot has its leg, the log its end; told from both it would be told twice."""
+    leg = _leg("117", LegStatus.CONNECTED)
     tracker = new_tracker()
     before, talk = _segment("800", 1, 5, answered=1, arrived=1), _segment("117", 5, 30.2, answered=8, arrived=1)
     later = _segment("204", 30.1, 30.3, number=11, arrived=30.1)
     past = as_of([before, talk, later], [leg], tracker.plan, at=_at(30))
     assert past == [before]
     assert as_of([talk], [], tracker.plan, at=_at(30)) == [talk]
+
+
+@pytest.mark.parametrize("status", [LegStatus.RINGING, LegStatus.CONNECTED])
+def test_a_call_that_came_back_to_its_transferor_just_now_was_talked_by_him_before(status: LegStatus) -> None:
+    """The leg of the snapshot is not that of the segment, though the segment ended only a moment before."""
+    tracker = new_tracker()
+    log = [_segment("117", 0, 20, answered=2), _segment("204", 20, 21.2)]
+    leg = _leg("117", status, identity=9)
+    past = as_of(log, [leg], tracker.plan, at=_at(22))
+    assert past == log
+    tracker.replay(past, since=SINCE, shown=(leg.key,))
+    tracker.resync([leg], asked_at=_at(22), at=_at(22), lost_at=_at(-1))
+    assert _told(tracker)[:6] == [
+        "0.0 ringing 117 link=0 reconciled",
+        "2.0 started 117 link=1 reconciled",
+        "20.0 ringing 204 link=1 reconciled",
+        "20.0 ended 117 link=1 blind answered 18.0s transferred reconciled",
+        "21.2 ringing_stopped 204 link=1 reconciled",
+        "22.0 ringing 117 link=1 reconciled",
+    ]

@@ -1,0 +1,73 @@
+"""What frames did not tell: a snapshot of all legs, and what the call log has of a time that nobody watched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from services.monitor.calls.frames import leg_gone, leg_seen
+from services.monitor.calls.history import know_joins, missed_frames
+from services.monitor.calls.renumbering import renumbered
+from switchhook.events import DnKind
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import datetime
+
+    from services.monitor.calls.history import Segment
+    from services.monitor.calls.legs import ActiveCall, Leg, LegKey
+    from services.monitor.calls.picture import Picture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All visible legs and, after a gap, the active calls: asked for at `asked_at`, told at `at`."""
+
+    legs: Sequence[Leg]
+    rows: Sequence[ActiveCall] = ()
+    asked_at: datetime
+    at: datetime
+
+
+def found_again(picture: Picture, snapshot: Snapshot, *, lost_at: datetime) -> None:
+    """Applies the snapshot after a gap: what is gone was seen at `lost_at`, what is new is as old as its rows say."""
+    with picture.in_gap(found=snapshot.rows):
+        picture.vacancies.watched_again(snapshot.at)
+        for call in renumbered(picture.register, snapshot.legs, snapshot.rows, picture.plan):
+            picture.end(call, lost_at)
+        resync(picture, snapshot, gone_at=lost_at)
+
+
+def resync(picture: Picture, snapshot: Snapshot, *, gone_at: datetime) -> None:
+    """What was heard since the snapshot was asked for stays.
+
+    Legs that are gone go first: whoever talks now may have the call from them.
+    """
+    register, asked_at, at = picture.register, snapshot.asked_at, snapshot.at
+    changed_at = {row.number: row.changed_at for row in snapshot.rows if row.changed_at is not None}
+    shown = {leg.key for leg in snapshot.legs}
+    for key in register.legs():
+        if key not in shown and not register.is_settled_since(key, asked_at):
+            leg_gone(picture, key, gone_at)
+    news = [leg for leg in snapshot.legs if register.leg(leg.key) is not leg]
+    for leg in sorted(news, key=lambda one: (one.number, one.kind is DnKind.EXTENSION, one.id)):
+        if not register.is_settled_since(leg.key, asked_at):
+            # Of a known call the list tells when its state changed, not since when one more phone rings.
+            is_untimed = leg.is_ringing_extension and register.by_number(leg.number) is not None
+            since = at if is_untimed else changed_at.get(leg.number, at)
+            leg_seen(picture, leg, min(max(since, gone_at), at))
+
+
+def replay(picture: Picture, segments: Sequence[Segment], *, since: datetime, shown: Collection[LegKey]) -> None:
+    """Tells what the call log has of the time since `since`; a snapshot must follow.
+
+    Calls that are known to be over, and those that ended earlier, are old news. The legs in `shown` live on: a segment
+    also ends where a leg goes on in another role.
+    """
+    with picture.in_gap():
+        for frame in missed_frames(segments, picture.register, picture.plan, since=since):
+            if frame.leg is not None:
+                leg_seen(picture, frame.leg, frame.at)
+            elif frame.key not in shown:
+                leg_gone(picture, frame.key, frame.at)
+        know_joins(segments, picture.register)
