@@ -53,6 +53,18 @@ async def blind(stage: Stage) -> None:
     stage.end(stage.ended_by_outside())
 
 
+async def chained(stage: Stage) -> None:
+    """Sent on without asking, and then by the colleague after asking: three extensions talk, one after the other."""
+    leg = await through_queue(stage)
+    await stage.wait(stage.cast.talk)
+    second = await blind_transfer(stage, leg, to=stage.cast.colleague)
+    if second is not None:
+        await stage.wait(stage.cast.transferred_talk * 0.4)
+        await attended_transfer(stage, second, to=stage.cast.members[0], talk=stage.cast.transferred_talk * 0.6)
+        await stage.wait(stage.cast.transferred_talk)
+    stage.end(stage.ended_by_outside())
+
+
 async def consulted(stage: Stage) -> None:
     """The extension asks a colleague and goes on by itself: no transfer."""
     leg = await through_queue(stage)

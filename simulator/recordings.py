@@ -1,7 +1,8 @@
 """Recordings: one file for each link of a call, in the PBX's list some time after the whole call is over.
 
 A link is an extension that talked with an outside party. The sound is made when a file is fetched, or written to a
-directory the way a PBX lays it out: `<extension>/[Name]_a-b_YYYYMMDDHHMMSS(callid).wav`.
+directory the way a PBX lays it out: `<extension>/[Name]_a-b_YYYYMMDDHHMMSS(callid).wav`. There a late file grows: half
+of it is there at once.
 """
 
 from __future__ import annotations
@@ -101,7 +102,17 @@ class Recording:
 class Recordings:
     """The PBX's list of recordings, oldest first."""
 
-    def __init__(self, faults: Faults, *, timezone: str, directory: Path | None, codec: str, seed: int) -> None:
+    def __init__(
+        self,
+        faults: Faults,
+        *,
+        timezone: str,
+        directory: Path | None,
+        codec: str,
+        seed: int,
+        later: Callable[[float, Callable[[], None]], None],
+    ) -> None:
+        """`later` does something after so many seconds."""
         self.by_id: dict[int, Recording] = {}
         self.rows: list[Row] = []
         """In the order of their ids, which have no gaps."""
@@ -111,6 +122,7 @@ class Recordings:
         self._directory = directory
         self._codec = Codec(codec) if codec else None
         self._random = random.Random(seed)
+        self._later = later
 
     def publish(self, conversation: Conversation, *, did: Callable[[str], str], now: float) -> None:
         """List what was recorded of a conversation that is over. `did` tells the DID of a trunk, if it has one."""
@@ -125,7 +137,7 @@ class Recordings:
                     self.by_id[made.id] = made
                     self.rows.append(made.row())
                     segment.recording_ids.append(made.id)
-                    self._store(made)
+                    self._store(made, lateness=made.readable_at - now)
         if len(self.rows) > _KEPT_RECORDINGS:
             self._forget_oldest()
 
@@ -170,11 +182,22 @@ class Recordings:
             damage=next((fault for fault in damages if self._faults.strikes(fault)), None),
         )
 
-    def _store(self, recording: Recording) -> None:
-        if self._directory is not None:
-            path = self._directory / recording.file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(recording.sound())
+    def _store(self, recording: Recording, *, lateness: float) -> None:
+        if self._directory is None:
+            return
+        path = self._directory / recording.file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sound = recording.sound()
+        if not lateness:
+            path.write_bytes(sound)
+            return
+        path.write_bytes(sound[: len(sound) // 2])
+        self._later(lateness, lambda: _append(path, sound[len(sound) // 2 :]))
+
+
+def _append(path: Path, content: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(content)
 
 
 def _extension(segment: Segment) -> str:

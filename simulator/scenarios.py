@@ -65,6 +65,9 @@ SCENARIOS: Mapping[str, Scenario] = {
         act=incoming.queue_ring_all, cast=Cast(queue="816", members=("101", "102")), weight=4
     ),
     "incoming-consultation": Scenario(act=incoming.consulted, cast=_TRANSFER, weight=2),
+    "incoming-transfer-chain": Scenario(
+        act=incoming.chained, cast=Cast(extension="117", members=("118",), talk=5.2, transferred_talk=5.2), weight=0
+    ),
     "incoming-direct": Scenario(act=incoming.direct, cast=Cast(), weight=6),
     "incoming-voicemail": Scenario(act=incoming.voicemail, cast=Cast(talk=3.2), weight=2),
     "internal-answered": Scenario(act=outgoing.internal, cast=Cast(), direction=Direction.INTERNAL, weight=4),

@@ -39,7 +39,7 @@ from simulator.traffic import Traffic
 from simulator.xapi import Xapi
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
     from types import TracebackType
 
     from simulator.model import Conversation
@@ -76,6 +76,7 @@ class Simulator:
             directory=options.recordings_dir,
             codec=options.codec,
             seed=options.seed,
+            later=self._later,
         )
         self.playbill = Playbill(
             Equipment(self.exchange, self.faults, self.clock),
@@ -229,11 +230,14 @@ class Simulator:
         """List the recordings of a conversation that is over, a moment later."""
         delay = self.options.recording_delay.total_seconds() / conversation.calls[0].speed
 
-        def publish() -> None:
-            self._timers.discard(timer)
-            self.recordings.publish(conversation, did=self._did, now=self._now())
+        self._later(delay, lambda: self.recordings.publish(conversation, did=self._did, now=self._now()))
 
-        timer = asyncio.get_running_loop().call_later(delay, publish)
+    def _later(self, delay: float, act: Callable[[], None]) -> None:
+        def due() -> None:
+            self._timers.discard(timer)
+            act()
+
+        timer = asyncio.get_running_loop().call_later(delay, due)
         self._timers.add(timer)
 
     def _did(self, trunk: str) -> str:

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 _SCAN_EVERY = 2.0  # seconds between two looks through the whole folder, at least
 _SCAN_SHARE = 50  # and so many times as long as one takes
 _AGAIN_AFTER = 0.4  # seconds until a file that may still grow is looked at again
-_UNCHANGED = 30.0  # seconds after which a file counts whatever its header says
 _RETRY = 5.0  # seconds, while there is no folder to watch
 _MARGIN = 600 * 10**9  # ns before the mark that are looked through again after a start
 _PAGE = 100
@@ -63,10 +62,12 @@ class _Pending:
 class FolderSource:
     """A `RecordingSource`; marks are times of change in ns."""
 
-    def __init__(self, folder: Path, *, pbx: str, timezone: str) -> None:
+    def __init__(self, folder: Path, *, pbx: str, timezone: str, patience: timedelta) -> None:
+        """A file that has not changed for `patience` counts whatever its header says."""
         self._folder = folder
         self._pbx = pbx
         self._zone = ZoneInfo(timezone)
+        self._patience = patience.total_seconds()
         self._pending: dict[str, _Pending] = {}
         self._given: dict[str, _File] = {}
         self._touched: set[str] = set()
@@ -147,7 +148,7 @@ class FolderSource:
         if known is None or known.file != file:
             self._pending[file.path] = _Pending(file, now)
             return None
-        if not self._is_whole(file) and now - known.since < _UNCHANGED:
+        if not self._is_whole(file) and now - known.since < self._patience:
             return None
         del self._pending[file.path]
         self._given[file.path] = file
@@ -161,7 +162,7 @@ class FolderSource:
             is_near = any(window.begin <= each <= window.end for each in times) or (
                 not times and window.begin <= written_at
             )
-            if is_near and file.path not in self._pending and self._is_whole(file):
+            if is_near and file.path not in self._pending and (self._is_whole(file) or self._is_old(file)):
                 row = self._row(file)
                 if row.started_at is not None and window.begin <= row.started_at <= window.end:
                     rows.append(row)
@@ -175,6 +176,10 @@ class FolderSource:
 
     def _is_whole(self, file: _File) -> bool:
         return is_complete(self._head(file), file.size)
+
+    def _is_old(self, file: _File) -> bool:
+        # Told by the file itself: what is broken has to be known after a restart too.
+        return time.time() - file.changed_ns / 10**9 >= self._patience
 
     def _head(self, file: _File) -> bytes:
         try:

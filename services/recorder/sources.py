@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, assert_never
 
 from services.recorder.folder_source import FolderSource
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from services.recorder.source import RecordingSource
     from switchhook.runtime.clock import Clock
     from switchhook.settings import PbxSettings, Settings
+
+_UNCHANGED = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +45,9 @@ async def open_source(stack: AsyncExitStack, pbx: PbxSettings, settings: Setting
             if section.folder is None:
                 raise ConfigError(["recorder.folder: is missing"])
             folder = section.folder if len(settings.pbx) == 1 else section.folder / pbx.name
-            return FolderSource(folder, pbx=pbx.name, timezone=pbx.timezone)
+            # Well before its recording is called absent, what is wrong with a file is to be known.
+            patience = min(_UNCHANGED, section.wait_for_recording / 2)
+            return FolderSource(folder, pbx=pbx.name, timezone=pbx.timezone, patience=patience)
         case _:
             assert_never(section.source)
 

@@ -1,7 +1,7 @@
 """The place itself, behind obstore: a folder, or a bucket of any S3-compatible server. Bytes under names, no more.
 
-What is written appears whole or not at all. obstore's exceptions end here, as `ObjectsError`; what is not there is
-None. Every request has a time limit.
+What is written appears whole or not at all; an object has one writer at a time. obstore's exceptions end here, as
+`ObjectsError`; what is not there is None. Every request has a time limit.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import count
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -68,12 +69,12 @@ class Bucket:
         """The folder; None when it is none."""
 
     async def put(self, name: str, content: bytes | Iterable[bytes] | Path) -> None:
-        """Store under that name, replacing what is there; durable when it returns."""
+        """Store under that name, replacing what is there, and drafts of it; durable when it returns."""
         # A folder writes pieces itself; to S3 small content goes in one request.
         multipart = None if isinstance(content, bytes) else True if self.root is None else None
         try:
             if self.root is not None:
-                await asyncio.to_thread(self.root.mkdir, parents=True, exist_ok=True)
+                await asyncio.to_thread(_begin, self.root, self.root / name)
             await obstore.put_async(
                 self._store,
                 name,
@@ -133,8 +134,10 @@ class Bucket:
             raise self._translated(error) from error
 
     async def delete(self, name: str) -> None:
-        """Remove it; what is gone already is no error."""
+        """Remove it and drafts of it; what is gone already is no error."""
         try:
+            if self.root is not None:
+                await asyncio.to_thread(_remove_drafts, self.root / name)
             await obstore.delete_async(self._store, name)
         except FileNotFoundError:
             return
@@ -226,6 +229,19 @@ def _reason(text: str) -> str:
     """Status and code of an S3 answer, such as `403 AccessDenied`."""
     found = _STATUS.search(text)
     return " ".join(filter(None, found.groups())) if found else ""
+
+
+def _begin(root: Path, path: Path) -> None:
+    """Make the folder, and remove what a writer of this very object left when it was killed."""
+    root.mkdir(parents=True, exist_ok=True)
+    _remove_drafts(path)
+
+
+def _remove_drafts(path: Path) -> None:
+    # A writer takes the first number that is free.
+    with suppress(OSError):
+        for number in count(1):
+            path.with_name(f"{path.name}#{number}").unlink()
 
 
 def _sync(root: Path, path: Path) -> None:

@@ -51,8 +51,8 @@ class Product:
 
     `environ` configures it further, `environs` by the names of processes. Unless `is_awaited`, nobody waits at its
     start until it is ready. `names` are the processes of a split product: `monitor-2` is a monitor with a folder of its
-    own. Again and again the PBXs' call logs are compared with what was reported; at the end so many calls must have
-    been `unreported`.
+    own, `monitor+dispatcher` are both in one. Again and again the PBXs' call logs are compared with what was reported;
+    at the end so many calls must have been `unreported`.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Product:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        monitors = [name for name in self._processes if name.partition("-")[0] in ("monitor", EMBEDDED)]
+        monitors = [name for name in self._processes if name == EMBEDDED or "monitor" in _services(name)]
         running = [name for name in monitors if kind is None and self._processes[name].returncode is None]
         counted = sum([await self.unreported(name) for name in running])
         for process in self._processes.values():
@@ -119,10 +119,9 @@ class Product:
             **self._environs.get(name, {}),
             "SWITCHHOOK_ADMIN__LISTEN": f"127.0.0.1:{self._admin[name]}",
         }
-        service, _, replica = name.partition("-")
-        if replica:
+        if "-" in name:
             environ["SWITCHHOOK_DATA_DIR"] = str(self.folder / name)
-        names = () if name == EMBEDDED else (service,)
+        names = () if name == EMBEDDED else _services(name)
         with (self.folder / f"{name}.log").open("ab") as log:
             self._processes[name] = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "services", "--config", str(self.folder / "switchhook.toml"), "run", *names),
@@ -198,6 +197,11 @@ class Product:
         except TimeoutError:
             process.kill()
             return await process.wait()
+
+
+def _services(name: str) -> list[str]:
+    """Those of a process."""
+    return name.partition("-")[0].split("+")
 
 
 _CONFIG = """

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -35,6 +37,7 @@ from switchhook.objects import (
 )
 from switchhook.objects.bucket import Bucket, open_bucket
 from switchhook.settings import Settings, StorageSettings
+from tests.deadline import eventually
 from tests.unit.objects.test_card import CARD
 
 if TYPE_CHECKING:
@@ -233,3 +236,34 @@ async def test_drafts_of_killed_writers_are_swept_when_nobody_writes_them_any_mo
     os.utime(young)
     await objects.sweep_drafts()
     assert sorted(path.name for path in folder.iterdir()) == ["b.mp3#12", "c#d.mp3"]
+
+
+@pytest.mark.parametrize("afterwards", ["put", "delete"])
+async def test_what_a_killed_writer_left_of_an_object_goes_with_its_next_writer(
+    tmp_path: Path, afterwards: str
+) -> None:
+    objects = open_objects(Settings(data_dir=tmp_path))
+    assert objects.root is not None
+    folder = objects.root / "main"
+    command = (sys.executable, "-c", _ENDLESS_WRITER, str(objects.root), NAME)
+    writers = [await asyncio.create_subprocess_exec(*command) for _ in range(2)]
+    await eventually(lambda: len(list(folder.glob("*#*"))) == len(writers), within=20)
+    for writer in writers:
+        writer.kill()
+        await writer.wait()
+    if afterwards == "put":
+        await objects.put(NAME, b"x")
+    else:
+        await objects.delete(NAME)
+    assert [path.name for path in folder.iterdir()] == [NAME.removeprefix("main/")] * (afterwards == "put")
+
+
+_ENDLESS_WRITER = """
+import signal, sys, obstore
+from obstore.store import LocalStore
+def pieces():
+    yield bytes(12_000_000)
+    signal.pause()
+    yield b""
+obstore.put(LocalStore(sys.argv[1], mkdir=True), sys.argv[2], pieces())
+"""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import os
 import shutil
 import struct
 import time
@@ -151,7 +153,7 @@ def sound_file(seconds: float, *, rate: int = 8000, channels: int = 1, amplitude
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A header that never agrees with its file counts soon."""
-    monkeypatch.setattr("services.recorder.folder_source._UNCHANGED", 0.5)
+    monkeypatch.setattr("services.recorder.sources._UNCHANGED", timedelta(seconds=0.5))
 
 
 @pytest.mark.usefixtures("_impatient")
@@ -184,6 +186,25 @@ async def test_what_cannot_be_heard_is_absent_with_the_reason(
     assert event.type is (EventType.RECORDING_ABSENT if reason else EventType.RECORDING_READY)
     assert [file.index for file in event.recording.files] == list(range(1, files + 1))
     assert len(jobs) == files
+
+
+async def test_a_broken_file_is_known_after_a_restart_that_comes_too_late(data_dir: Path, folder: Path) -> None:
+    """Once its time is over it is looked for a last time, and must not be called absent then."""
+    end = call_end()
+    [link] = end.call.links
+    (folder / link.user).mkdir()
+    began = f"{link.started_at:%Y%m%d%H%M%S}"
+    file = folder / link.user / f"[x]_420777-{link.user}_{began}({end.call.numbers[0]}).wav"
+    wait = timedelta(seconds=0.3)
+    async with office(data_dir, folder) as (_, sink, running):
+        await publish(running.recorder.address, [end])
+    await asyncio.sleep(wait.total_seconds())  # the recorder is away for longer than it would have waited
+    file.write_bytes(sound_file(3)[:20_000])
+    os.utime(file, (time.time() - 60, time.time() - 60))
+    async with office(data_dir, folder, wait_for_recording=wait) as (_, sink, _running):
+        [event] = await told(sink, end)
+    assert event.recording is not None
+    assert (event.type, event.recording.reason) == (EventType.RECORDING_FAILED, "truncated")
 
 
 async def test_a_folder_that_is_not_mounted_makes_jobs_wait(data_dir: Path, tmp_path: Path, folder: Path) -> None:
