@@ -124,12 +124,21 @@ def _latency() -> list[Builder[Panel]]:
             "Latency by endpoint, p95",
             quantile_by(0.95, LATENCY, ENDPOINT, by="endpoint"),
             unit="s",
+            width=8,
             about="From the PBX's word to the 2xx: 95 % of the webhooks of an endpoint came within this time.",
+        ),
+        lines(
+            "The receiver's part, p95",
+            quantile_by(0.95, "switchhook_delivery_attempt_seconds", ENDPOINT, by="endpoint"),
+            unit="s",
+            width=8,
+            about="One request, whatever came of it. Latency far above this is waiting: for a retry, or for a turn.",
         ),
         lines(
             "Latency by kind of event, p95",
             quantile_by(0.95, LATENCY, ENDPOINT, by="event_class"),
             unit="s",
+            width=8,
             about="The same by kind of event. `recording` does not count the conversion: it begins when it is ready.",
         ),
         heat(

@@ -103,15 +103,25 @@ def _calls() -> list[Builder[Panel]]:
             "Concurrent calls",
             Query(f"sum by (pbx, direction) (switchhook_concurrent_calls{{{PBX}}})", "{{pbx}} {{direction}}"),
             unit="short",
+            width=8,
             is_stacked=True,
             about="Calls that live, by PBX and direction.",
+        ),
+        lines(
+            "What they do",
+            Query(f"sum by (state) (switchhook_concurrent_calls{{{PBX}}})", "{{state}}"),
+            unit="short",
+            width=8,
+            is_stacked=True,
+            about="The same calls: `waiting` in a queue or an IVR, `ringing`, or `talking`.",
         ),
         lines(
             "Calls a minute, by outcome",
             Query(per_minute("switchhook_calls_total", PBX, by="outcome"), "{{outcome}}"),
             unit="cpm",
+            width=8,
             is_stacked=True,
-            about="Calls that ended, by how. None over the hours of business: is the right PBX followed?",
+            about="Calls that are over. `missed`: nobody ever talked. None all day: is it the right PBX?",
         ),
     ]
 

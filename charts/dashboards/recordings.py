@@ -60,7 +60,7 @@ def _figures() -> list[Builder[Panel]]:
         ),
         number(
             "Stored",
-            Query("max(switchhook_recordings_stored_bytes)"),
+            Query("max(switchhook_storage_bytes)"),
             unit="bytes",
             about="What all MP3 files take, as last counted.",
         ),
@@ -134,10 +134,12 @@ def _conversion() -> list[Builder[Panel]]:
 def _storage() -> list[Builder[Panel]]:
     return [
         lines(
-            "Space",
-            Query("max by (kind) (switchhook_storage_bytes)", "{{kind}}"),
+            "Storage",
+            Query("max(switchhook_storage_bytes)", "MP3 files"),
+            Query('min(switchhook_disk_free_bytes{place="storage"})', "free on their disk"),
             unit="bytes",
-            about="Space of the storage.",
+            about="What all MP3 files take, as last counted, and the room left where they are in a folder. "
+            "Runbook: SwitchhookStorageFilling.",
         ),
         lines(
             "Deleted a minute, by reason",

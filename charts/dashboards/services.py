@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from charts.dashboards.frame import Section, framed
 from charts.dashboards.panels import Limits, Query, lines, number, rows
-from charts.dashboards.queries import OURS, per_second, quantile_by
+from charts.dashboards.queries import OURS, PBX, per_second, quantile_by
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.builders.dashboard import Dashboard
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from grafana_foundation_sdk.models.dashboard import Panel
 
 PROCESS = "{{component}} {{instance}}"
+ROOM = "switchhook_disk_free_bytes / switchhook_disk_size_bytes"
+LAG_P99 = (
+    "histogram_quantile(0.99, sum by (component, instance, le) "
+    "(rate(switchhook_event_loop_lag_seconds_bucket[$__rate_interval])))"
+)
 
 
 def services() -> Dashboard:
@@ -26,6 +31,7 @@ def services() -> Dashboard:
         Section(title="Processes", panels=_processes()),
         Section(title="Database", panels=_database()),
         Section(title="gRPC", panels=_grpc()),
+        Section(title="Room, certificates, versions", panels=_foundations()),
     )
 
 
@@ -53,10 +59,10 @@ def _figures() -> list[Builder[Panel]]:
         ),
         number(
             "Event loop lag",
-            Query("max(switchhook_event_loop_lag_seconds)"),
+            Query(f"max({LAG_P99})"),
             unit="s",
             limits=Limits(amber=0.1, red=1),
-            about="How late a process does what is due, at worst. Above 0.1 s it is short of processor.",
+            about="How late the worst process does what is due, in 1 % of cases. From 0.1 s on it lacks processor.",
         ),
         number(
             "Database refusals",
@@ -81,33 +87,34 @@ def _processes() -> list[Builder[Panel]]:
             "Processor",
             Query(f"rate(process_cpu_seconds_total[$__rate_interval]) {OURS}", PROCESS),
             unit="percentunit",
+            width=8,
             about="Share of one core. A process uses one, and ffmpeg others beside it.",
         ),
         lines(
             "Memory",
             Query(f"process_resident_memory_bytes {OURS}", PROCESS),
             unit="bytes",
+            width=8,
             about="Resident memory. It follows the backlog: 8.5 MB for each 100,000 waiting deliveries.",
         ),
         lines(
-            "Event loop lag",
-            Query("max by (component, instance) (switchhook_event_loop_lag_seconds)", PROCESS),
+            "Event loop lag, p99",
+            Query(LAG_P99, PROCESS),
             unit="s",
+            width=8,
             about="How late the process does what is due: beside it everything else that it does is late as well.",
+        ),
+        lines(
+            "Complaints",
+            Query("max by (component, instance, service) (switchhook_service_problems)", "{{service}} {{instance}}"),
+            unit="short",
+            about="What a service complains of: `problems` in its /readyz has the sentences, with what to do.",
         ),
         lines(
             "Open files",
             Query(f"process_open_fds {OURS}", PROCESS),
             unit="short",
             about="Connections and files. One that only grows will end at the limit.",
-        ),
-        rows(
-            "Versions",
-            Query("switchhook_build_info"),
-            hidden=("Value",),
-            unit="short",
-            width=24,
-            about="Which version runs where.",
         ),
     ]
 
@@ -171,5 +178,35 @@ def _grpc() -> list[Builder[Panel]]:
             Query("max by (service, sink) (switchhook_outbox_oldest_age_seconds)", "{{service}} to {{sink}}"),
             unit="s",
             about="How long a sink has not acknowledged the first event that waits for it.",
+        ),
+    ]
+
+
+def _foundations() -> list[Builder[Panel]]:
+    return [
+        lines(
+            "Room left on the disks",
+            Query(f"min by (place, instance) ({ROOM})", "{{place}} {{instance}}"),
+            unit="percentunit",
+            about="Share of the disk of databases (`data`) and MP3 files (`storage`) that is free. "
+            "Runbook: SwitchhookStorageFilling.",
+        ),
+        lines(
+            "Time until certificates and tokens run out",
+            Query("min by (certificate) (switchhook_certificate_expiry_timestamp_seconds) - time()", "{{certificate}}"),
+            Query(
+                f"max by (pbx) (switchhook_pbx_token_expiry_timestamp_seconds{{{PBX}}} > 0) - time()", "token {{pbx}}"
+            ),
+            unit="s",
+            about="Certificates are replaced by you, tokens of the PBX by Switchhook, shortly before. "
+            "Runbook: SwitchhookCertificateExpires, SwitchhookTokenExpires.",
+        ),
+        rows(
+            "Versions",
+            Query("switchhook_build_info"),
+            hidden=("Value", "job"),
+            unit="short",
+            width=24,
+            about="Which version runs where.",
         ),
     ]
