@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROTO := proto/switchhook/v1/events.proto
 
-.PHONY: install run test test-containers sbom soak check lint format proto constraints docs bench clean
+.PHONY: install run test test-containers sbom soak check lint format proto constraints docs dashboards pictures bench clean
 .DELETE_ON_ERROR:
 
 install: $(VENV)/.installed  ## what it takes to run
@@ -49,6 +49,13 @@ docs: $(VENV)/.installed-dev  ## the references of configuration keys and metric
 	$(BIN)/python -m services.commands.webhook_examples < docs/webhooks.md > docs/webhooks.new && mv docs/webhooks.new docs/webhooks.md
 	$(BIN)/python -m tests.chart.values_schema > schema.new && mv schema.new charts/switchhook/values.schema.json
 	$(BIN)/python -m tests.chart.readme > readme.new && mv readme.new charts/switchhook/README.md
+	$(BIN)/python -m charts.dashboards
+
+dashboards: $(VENV)/.installed-dev  ## Grafana's, from charts/dashboards into the chart
+	$(BIN)/python -m charts.dashboards
+
+pictures: $(VENV)/.installed-dev  ## docs/images, drawn from what a real Prometheus saw in two minutes of demonstration with faults
+	$(BIN)/python -m tests.observation.pictures docs/images
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m bench

@@ -1,0 +1,1 @@
+"""What is installed beside the product, and what that is made from."""

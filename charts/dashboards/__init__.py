@@ -1,0 +1,1 @@
+"""Sources of the Grafana dashboards in `charts/switchhook/dashboards`; `make dashboards` writes them."""
