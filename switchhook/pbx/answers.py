@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -74,7 +75,7 @@ def unreachable(name: str, url: str, error: Exception) -> PbxError:
         case aiohttp.ClientConnectorDNSError():
             sentence = "its host name is not known: check url, and the name servers of this machine"
         case aiohttp.ClientConnectorError():
-            sentence = f"cannot be connected to ({error.os_error.strerror or error.os_error}): check url and firewall"
+            sentence = f"cannot be connected to ({_system_word(error.os_error)}): check url and firewall"
         case TimeoutError():
             sentence = "does not answer in time: is it overloaded, or does a firewall swallow what is sent?"
         case aiohttp.ServerDisconnectedError() if url.startswith("http://"):
@@ -103,6 +104,11 @@ def retry_after(headers: Mapping[str, str], *, now: datetime) -> timedelta | Non
         wait = parsedate_to_datetime(value) - now
         return wait if wait > timedelta() else None
     return None
+
+
+def _system_word(error: OSError) -> str:
+    """`Connection refused` rather than the address once more, which asyncio puts in its place."""
+    return os.strerror(error.errno) if error.errno else error.strerror or type(error).__name__
 
 
 def _quoted(body: str) -> str:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _PATIENCE = timedelta(seconds=10)
 _ID = EventId("switchhook-doctor")
+_OWN_WORDS_HELP = frozenset({Reason.TLS, Reason.PROTOCOL, Reason.PROXY, Reason.INVALID_URL})
 _HINTS = frozenset({Reason.AUTH, Reason.GONE, Reason.RATE_LIMITED, Reason.REDIRECT, Reason.SERVER_ERROR})
 
 
@@ -87,10 +88,11 @@ def _answer(subject: Subject, check: str, url: str, result: Response | Failure, 
         if result.reason is Reason.FORBIDDEN_ADDRESS:
             detail, remedy = parted(result.detail)
             return subject.failed(check, detail, remedy)
-        said = f" ({result.detail})" if result.detail else ""
-        return subject.failed(check, f"{place}: {result.reason}{said}", ADVICE_BY_REASON[result.reason])
+        what, remedy = parted(ADVICE_BY_REASON[result.reason])
+        said = f" ({result.detail})" if result.reason in _OWN_WORDS_HELP and result.detail else ""
+        return subject.failed(check, f"{place}: {what}{said}", remedy)
     reason = reason_of(classify(result))
-    detail = f"{place} answers {result.status} to OPTIONS in {took / timedelta(milliseconds=1):.0f} ms"
+    detail = f"reachable: {place} answers {result.status} to OPTIONS in {took / timedelta(milliseconds=1):.0f} ms"
     if reason in _HINTS:
         sentence = f"if webhooks are refused too: {ADVICE_BY_REASON[reason]}; switchhook endpoints test sends samples"
         return subject.warning(check, detail, sentence)

@@ -78,8 +78,7 @@ def _configuration(settings: Settings) -> Iterator[Finding]:
 
 
 def _problem(problem: str) -> Finding:
-    key, _, sentence = problem.partition(": ")
-    return Subject("configuration").failed("file", key, sentence or "correct it")
+    return Subject("configuration").failed("file", problem, "correct it in the configuration, file or environment")
 
 
 def _services(running: Running) -> Iterator[Finding]:

@@ -27,13 +27,18 @@ if TYPE_CHECKING:
 _LIMIT = 15.0  # seconds
 _SLOW = timedelta(milliseconds=250)
 _LITTLE, _TOO_LITTLE = 2 * 10**9, 2 * 10**8  # bytes
+_SERVER_SAID = ("the database cannot be used", "the database refused")  # and then its own words
 _PROBE = b"written by switchhook doctor; may be removed\n"
 
 
 async def examine_database(settings: Settings) -> list[Finding]:
     """A finding for each service's tables."""
     subject = Subject("database")
-    return list(await asyncio.gather(*(_tables(subject, settings, name) for name in ServiceName)))
+    found = await asyncio.gather(*(_tables(subject, settings, name) for name in ServiceName))
+    first = found[0]
+    if first.verdict is Verdict.FAILED and len({finding.detail for finding in found}) == 1:
+        return [subject.failed("server", first.detail, first.remedy)]  # what they share
+    return found
 
 
 async def _tables(subject: Subject, settings: Settings, name: ServiceName) -> Finding:
@@ -50,7 +55,9 @@ async def _tables(subject: Subject, settings: Settings, name: ServiceName) -> Fi
     except SchemaMismatch as error:
         return subject.refused(name, error, otherwise="run the version that wrote it, or restore a back-up")
     except StorageError as error:
-        return subject.refused(name, error, otherwise="check database.url, and that the server runs and lets us in")
+        if str(error).startswith(_SERVER_SAID):
+            return subject.failed(name, str(error), "check database.url, and that the server runs and lets us in")
+        return subject.refused(name, error)
     except TimeoutError:
         return subject.failed(name, f"no answer within {_LIMIT:.0f} s", "look at the load of the database")
     return _judged(subject, name, found)

@@ -177,7 +177,7 @@ def _monitored(subject: Subject, plan: NumberingPlan) -> Iterator[Finding]:
     extensions = {dn for dn, kind in plan.kinds.items() if kind is DnKind.EXTENSION}
     unseen = extensions - plan.visible
     where = f'add them to "Extension(s) to monitor" of the API client ({_CONSOLE})'
-    if not plan.visible:
+    if unseen and unseen == extensions:
         yield subject.failed("monitored", "the API client sees no extension at all, so no call is seen", where)
     elif unseen:
         detail = f"{len(unseen)} of {len(extensions)} extensions are not, so their calls stay unseen: {_named(unseen)}"
