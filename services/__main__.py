@@ -92,6 +92,18 @@ def health(context: typer.Context, url: UrlOption = None, config: ConfigOption =
     raise typer.Exit(code)
 
 
+@app.command()
+def doctor(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Reach everything that is needed; say what is wrong, and what to do about it."""
+    from services.commands.doctor.command import doctor as examine_all
+
+    raise typer.Exit(examine_all(context, config, as_json=as_json))
+
+
 @endpoints.command("test")
 def endpoints_test(
     context: typer.Context,

@@ -41,6 +41,7 @@ class Fault(StrEnum):
     TRUNCATED_RECORDING = "truncated-recording"
     NOT_WAV_RECORDING = "not-wav-recording"
     NO_RECORDING = "no-recording"
+    QUOTA_REACHED = "quota-reached"
     SPLIT_RECORDING = "split-recording"
     DROP_SOCKET = "drop-socket"
     EXPIRE_TOKEN = "expire-token"  # noqa: S105 - a fault's name

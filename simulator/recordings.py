@@ -126,7 +126,7 @@ class Recordings:
 
     def publish(self, conversation: Conversation, *, did: Callable[[str], str], now: float) -> None:
         """List what was recorded of a conversation that is over. `did` tells the DID of a trunk, if it has one."""
-        if self._faults.strikes(Fault.NO_RECORDING):
+        if self._faults.on(Fault.QUOTA_REACHED) or self._faults.strikes(Fault.NO_RECORDING):
             return
         for segment in conversation.segments:
             extension = _extension(segment)

@@ -178,7 +178,8 @@ class Simulator:
         return sockets, front
 
     def _system_status(self) -> Row:
-        return system_status(self.exchange, self.recordings, self.options)
+        is_full = self.faults.on(Fault.QUOTA_REACHED)
+        return system_status(self.exchange, self.recordings, self.options, is_full=is_full)
 
     async def _run(self, ready: asyncio.Event) -> None:
         files = self._certificate()

@@ -16,7 +16,8 @@ _QUOTA = 10 * 2**30
 _SIMULTANEOUS_CALLS = 1024
 
 
-def system_status(exchange: Exchange, recordings: Recordings, options: SimulatorOptions) -> Row:
+def system_status(exchange: Exchange, recordings: Recordings, options: SimulatorOptions, *, is_full: bool) -> Row:
+    """`is_full`: the quota of recordings is reached, and there will be no more."""
     extensions = len(exchange.directory.of_kind(DnKind.EXTENSION))
     trunks = len(exchange.directory.trunks)
     return {
@@ -34,8 +35,8 @@ def system_status(exchange: Exchange, recordings: Recordings, options: Simulator
         "UserExtensions": extensions,
         "TrunksRegistered": trunks,
         "TrunksTotal": trunks,
-        "RecordingStopped": False,
-        "RecordingQuotaReached": False,
+        "RecordingStopped": is_full,
+        "RecordingQuotaReached": is_full,
         "RecordingUsedSpace": len(recordings.by_id) * 2**20,
         "RecordingQuota": _QUOTA,
         "HasNotRunningServices": False,

@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import orjson
 import typer
 
 from services.commands.demo_lines import Colour, painted
@@ -22,17 +23,19 @@ from services.commands.process import demand_data_dir, exit_code_of, serve
 from services.registry import ServiceName
 from switchhook.runtime.clock import utc_now
 from switchhook.runtime.supervisor import install_signal_handlers
-from switchhook.settings import Settings
+from switchhook.settings import load_settings
 from switchhook.telemetry.logs import configure_logging
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from simulator import SimulatorOptions
+    from switchhook.settings import Settings
 
 FILESERVER_PORT, ADMIN_PORT = 5001, 9464
 CALLS_AT_ONCE = 6
 _LOG_FILE = "switchhook.log"
+_CONFIG_FILE = "demo.toml"
 _HOST = "127.0.0.1"
 
 
@@ -86,7 +89,8 @@ async def _demo(options: DemoOptions, folder: Path) -> None:
     in_colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     pbx = SimulatorOptions(calls_per_second=options.calls_per_second, concurrent=CALLS_AT_ONCE)
     async with Simulator(pbx) as simulator, DemoReceiver(clock=utc_now, in_colour=in_colour) as receiver:
-        settings = _settings(options, folder, pbx_url=simulator.url, pbx=pbx, receiver_url=receiver.url)
+        config = _configured(options, folder, pbx_url=simulator.url, pbx=pbx, receiver_url=receiver.url)
+        settings = load_settings(config, {})
         for line in _opening(settings, receiver.url, is_kept=options.duration is None):
             _say(line, in_colour=in_colour)
         if options.duration is not None:
@@ -98,30 +102,32 @@ async def _demo(options: DemoOptions, folder: Path) -> None:
     )
 
 
-def _settings(
-    options: DemoOptions, folder: Path, *, pbx_url: str, pbx: SimulatorOptions, receiver_url: str
-) -> Settings:
-    fileserver = _free_port(FILESERVER_PORT)
-    return Settings.model_validate(
-        {
-            "data_dir": folder,
-            "admin": {"listen": f"{_HOST}:{_free_port(ADMIN_PORT)}"},
-            "pbx": [
-                {
-                    "name": "demo",
-                    "url": pbx_url,
-                    "client_id": pbx.client_id,
-                    "client_secret": pbx.client_secret,
-                    "timezone": pbx.timezone,
-                }
-            ],
-            "endpoint": [
-                {"name": name, "url": f"{receiver_url}/{name}", "format": name, "allow_private": [f"{_HOST}/32"]}
-                for name in options.endpoints
-            ],
-            "fileserver": {"listen": f"{_HOST}:{fileserver}", "public_url": f"http://{_HOST}:{fileserver}"},
-        }
-    )
+def _configured(options: DemoOptions, folder: Path, *, pbx_url: str, pbx: SimulatorOptions, receiver_url: str) -> Path:
+    """The configuration of the demonstration, as a file that other commands can use, too."""
+    port = _free_port(FILESERVER_PORT)
+    lines = [
+        f"data_dir = {_quoted(folder)}",
+        f"admin.listen = {_quoted(f'{_HOST}:{_free_port(ADMIN_PORT)}')}",
+        f"fileserver.listen = {_quoted(f'{_HOST}:{port}')}",
+        f"fileserver.public_url = {_quoted(f'http://{_HOST}:{port}')}",
+        "[[pbx]]",
+        'name = "demo"',
+        f"url = {_quoted(pbx_url)}",
+        f"client_id = {_quoted(pbx.client_id)}",
+        f"client_secret = {_quoted(pbx.client_secret)}",
+        f"timezone = {_quoted(pbx.timezone)}",
+    ]
+    for name in options.endpoints:
+        lines += ["[[endpoint]]", f"name = {_quoted(name)}", f"url = {_quoted(f'{receiver_url}/{name}')}"]
+        lines += [f"format = {_quoted(name)}", f'allow_private = ["{_HOST}/32"]']
+    path = folder / _CONFIG_FILE
+    path.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    return path
+
+
+def _quoted(value: object) -> str:
+    """A text as TOML writes it, which is also how JSON does."""
+    return orjson.dumps(str(value)).decode()
 
 
 def _opening(settings: Settings, receiver_url: str, *, is_kept: bool) -> Iterator[str]:
@@ -132,6 +138,7 @@ def _opening(settings: Settings, receiver_url: str, *, is_kept: bool) -> Iterato
     yield f"  recording links   {settings.fileserver.public_url}/webapi/recording/"
     yield f"  health, metrics   http://{settings.admin.listen}/readyz  /metrics"
     yield f"  data, log         {settings.data_dir / _LOG_FILE}"
+    yield f"  is all well?      switchhook doctor --config {settings.data_dir / _CONFIG_FILE}"
     yield "Ctrl-C stops." if is_kept else "Stops by itself; Ctrl-C stops it earlier."
     yield ""
     yield f"{'time':<8}  {'to':<4}  {'event':<20}  {'call':<20}  {'number':<12}  {'user':<5}  what happened"

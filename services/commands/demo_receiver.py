@@ -53,7 +53,9 @@ class DemoReceiver:
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=_LARGEST_BODY)
-        app.add_routes([web.route("*", "/{endpoint:post|get}", self._receive), web.get("/healthz", _healthy)])
+        webhooks = "/{endpoint:post|get}"
+        app.add_routes([web.post(webhooks, self._receive), web.get(webhooks, self._receive, allow_head=False)])
+        app.add_routes([web.get("/healthz", _healthy)])
         async with AsyncExitStack() as stack:
             self._client = await stack.enter_async_context(
                 ClientSession(timeout=ClientTimeout(total=PROBE_TIMEOUT.total_seconds()))

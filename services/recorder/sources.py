@@ -25,14 +25,33 @@ _UNCHANGED = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Client:
-    """The API client that the recorder uses for a PBX: one of its own, or the monitor's."""
+class ApiClient:
+    """The API client that the recorder uses for a PBX: one of its own, or the monitor's.
+
+    `token_file` is where its one live token is shared.
+    """
 
     name: str
     url: str
     client_id: str
     client_secret: SecretStr
     ca_file: Path | None
+    token_file: Path
+
+    @classmethod
+    def from_settings(cls, pbx: PbxSettings, data_dir: Path) -> ApiClient:
+        """The client for this PBX."""
+        has_own = bool(pbx.recorder_client_id)
+        # A client of our own has a token of its own; the monitor's is shared with it through one file.
+        file = f"{pbx.name}-recorder.json" if has_own else f"{pbx.name}.json"
+        return cls(
+            name=pbx.name,
+            url=pbx.url,
+            client_id=pbx.recorder_client_id or pbx.client_id,
+            client_secret=pbx.recorder_client_secret if has_own else pbx.client_secret,
+            ca_file=pbx.ca_file,
+            token_file=data_dir / "tokens" / file,
+        )
 
 
 async def open_source(stack: AsyncExitStack, pbx: PbxSettings, settings: Settings, *, clock: Clock) -> RecordingSource:
@@ -40,27 +59,20 @@ async def open_source(stack: AsyncExitStack, pbx: PbxSettings, settings: Setting
     section = settings.recorder
     match section.source:
         case "xapi":
-            return XapiSource(await stack.enter_async_context(_session(pbx, settings.data_dir, clock)))
+            client = ApiClient.from_settings(pbx, settings.data_dir)
+            session = PbxSession(client, token_file=client.token_file, now=clock)
+            return XapiSource(await stack.enter_async_context(session))
         case "folder":
-            if section.folder is None:
-                raise ConfigError(["recorder.folder: is missing"])
-            folder = section.folder if len(settings.pbx) == 1 else section.folder / pbx.name
             # Well before its recording is called absent, what is wrong with a file is to be known.
             patience = min(_UNCHANGED, section.wait_for_recording / 2)
-            return FolderSource(folder, pbx=pbx.name, timezone=pbx.timezone, patience=patience)
+            return FolderSource(folder_of(pbx, settings), pbx=pbx.name, timezone=pbx.timezone, patience=patience)
         case _:
             assert_never(section.source)
 
 
-def _session(pbx: PbxSettings, data_dir: Path, clock: Clock) -> PbxSession:
-    has_own = bool(pbx.recorder_client_id)
-    client = _Client(
-        name=pbx.name,
-        url=pbx.url,
-        client_id=pbx.recorder_client_id or pbx.client_id,
-        client_secret=pbx.recorder_client_secret if has_own else pbx.client_secret,
-        ca_file=pbx.ca_file,
-    )
-    # A client of our own has a token of its own; the monitor's is shared with it through one file.
-    file = f"{pbx.name}-recorder.json" if has_own else f"{pbx.name}.json"
-    return PbxSession(client, token_file=data_dir / "tokens" / file, now=clock)
+def folder_of(pbx: PbxSettings, settings: Settings) -> Path:
+    """Where a PBX's recordings are with the source `folder`. Raises ConfigError."""
+    folder = settings.recorder.folder
+    if folder is None:
+        raise ConfigError(["recorder.folder: is missing"])
+    return folder if len(settings.pbx) == 1 else folder / pbx.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -32,7 +33,7 @@ def refusal(name: str, request: str, status: int, *, body: str, retry_after: tim
             f"{where}: the API client may not do this (403): give it {wanting} (Admin Console > Integrations > API)"
         )
     if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return PbxUnreachable(f"{where}: the PBX cannot answer at the moment ({status})", retry_after)
+        return PbxUnreachable(f"{where}: the PBX cannot answer at the moment ({status}): look at its load", retry_after)
     return PbxAnswer(status, f"{where}: unexpected answer {status}{_quoted(body)}")
 
 
@@ -74,13 +75,13 @@ def unreachable(name: str, url: str, error: Exception) -> PbxError:
         case aiohttp.ClientConnectorDNSError():
             sentence = "its host name is not known: check url, and the name servers of this machine"
         case aiohttp.ClientConnectorError():
-            sentence = f"cannot be connected to ({error.os_error.strerror or error.os_error}): check url and firewall"
+            sentence = f"cannot be connected to ({_system_word(error.os_error)}): check url and firewall"
         case TimeoutError():
-            sentence = "does not answer in time"
+            sentence = "does not answer in time: is it overloaded, or does a firewall swallow what is sent?"
         case aiohttp.ServerDisconnectedError() if url.startswith("http://"):
             sentence = "it closed the connection without an answer: is it an HTTPS port? Then url begins with https://"
         case _:
-            sentence = f"the connection broke ({type(error).__name__})"
+            sentence = f"the connection broke ({type(error).__name__}): look at the PBX and at what is in between"
     return PbxUnreachable(f"{where}: {sentence}")
 
 
@@ -103,6 +104,11 @@ def retry_after(headers: Mapping[str, str], *, now: datetime) -> timedelta | Non
         wait = parsedate_to_datetime(value) - now
         return wait if wait > timedelta() else None
     return None
+
+
+def _system_word(error: OSError) -> str:
+    """`Connection refused` rather than the address once more, which asyncio puts in its place."""
+    return os.strerror(error.errno) if error.errno else error.strerror or type(error).__name__
 
 
 def _quoted(body: str) -> str:

@@ -97,6 +97,10 @@ class PbxSession:
     ) -> None:
         await self._http.close()
 
+    async def authorise(self) -> None:
+        """Have a token that can be used, asking for one if need be. Raises `PbxError`, and what `demand` raises."""
+        await self._tokens.usable()
+
     def tell(self, told: Callable[[str, object], None]) -> None:
         """From now on `told` gets the path and the answer of every `get_json`, or the `PbxError` instead of one."""
         self._told = told

@@ -50,7 +50,9 @@ def _link_risks(settings: Settings) -> Iterator[str]:
         yield 'fileserver.links: "open" on every interface: whoever guesses a path may listen: use "signed"'
     if _is_open_http(fileserver.public_url):
         yield "fileserver.public_url: is http, so recordings travel unencrypted: set tls_cert or use a proxy with https"
-    elif settings.endpoint and is_loopback_host(_host(fileserver.public_url)):
+    elif is_loopback_host(_host(fileserver.public_url)) and any(
+        not is_loopback_host(_host(endpoint.url)) for endpoint in settings.endpoint
+    ):
         yield "fileserver.public_url: links work on this machine only: set the address that receivers reach"
 
 

@@ -35,8 +35,8 @@ async def open_database(
     `allow_replicas`: other processes may have it open too, where the engine can (PostgreSQL). Raises `StorageInUse`
     when another process has it to itself, `SchemaMismatch` and `StorageBroken`.
     """
-    engine = _engine(url)
-    by_owner = _by_owner(service, migrations, engine, include_outbox=include_outbox)
+    engine = engine_of(url)
+    by_owner = migrations_by_owner(service, migrations, engine, include_outbox=include_outbox)
     if engine is Engine.POSTGRES:
         # Loaded when it is asked for: most installations have no PostgreSQL.
         from switchhook.storage.postgres import open_postgres  # noqa: PLC0415 - asyncpg only where used
@@ -62,8 +62,8 @@ async def migrate_database(
 
     Raises `StorageInUse`, `SchemaMismatch` and `StorageBroken`.
     """
-    engine = _engine(url)
-    by_owner = _by_owner(service, migrations, engine, include_outbox=include_outbox)
+    engine = engine_of(url)
+    by_owner = migrations_by_owner(service, migrations, engine, include_outbox=include_outbox)
     if engine is Engine.POSTGRES:
         from switchhook.storage.postgres_connection import Access  # noqa: PLC0415 - asyncpg only where used
         from switchhook.storage.postgres_schema import migrate_postgres  # noqa: PLC0415 - asyncpg only where used
@@ -75,7 +75,8 @@ async def migrate_database(
     return [f"{owner}/{each.number:04}_{each.name}" for owner, new in applied.items() for each in new]
 
 
-def _engine(url: str) -> Engine:
+def engine_of(url: str) -> Engine:
+    """The engine behind the url. Raises `StorageBroken` for one that is not known."""
     scheme = url.partition(":")[0]
     if scheme in {"postgresql", "postgres"}:
         return Engine.POSTGRES
@@ -84,7 +85,10 @@ def _engine(url: str) -> Engine:
     return Engine.SQLITE
 
 
-def _by_owner(service: str, folder: Traversable, engine: Engine, *, include_outbox: bool) -> dict[str, list[Migration]]:
+def migrations_by_owner(
+    service: str, folder: Traversable, engine: Engine, *, include_outbox: bool
+) -> dict[str, list[Migration]]:
+    """What this version wants applied: the service's own migrations, and those of the outbox where it has one."""
     by_owner = {_OUTBOX: [_outbox_migration()]} if include_outbox else {}
     by_owner[service] = read_migrations(folder, engine)
     return by_owner

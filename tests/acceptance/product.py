@@ -144,6 +144,10 @@ class Product:
         async with aiohttp.ClientSession() as http, http.get(url) as response:
             return response.status, await response.json()
 
+    def admin_port(self, name: str = EMBEDDED) -> int:
+        """Where a process is asked about itself."""
+        return self._admin[name]
+
     @property
     def pids(self) -> dict[str, int]:
         """The process ids by name."""

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from services.commands.metrics_reference import exposed_name, families
 from simulator import Simulator, SimulatorOptions
+from tests.acceptance.listening import heard
 from tests.acceptance.product import SERVICES, Product
 from tests.acceptance.scene import pbx_and_endpoint
-from tests.acceptance.test_recordings import listened, recordings
 from tests.deadline import eventually
 from tests.exposition import read_text
 from tests.receiver import WebhookReceiver
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from prometheus_client import Metric
+
+    from tests.receiver import Webhook
 
 # A value of a label that the configuration of this test decides.
 _CONFIGURED = {"pbx", "endpoint", "sink", "version", "python"}
@@ -34,7 +36,7 @@ async def test_every_process_serves_the_documented_metrics_and_traffic_adds_none
             await pbx.play("incoming-blind-transfer")
             await pbx.play("outgoing-missed")
             await eventually(lambda: len(recordings(receiver)) == 2, within=45)
-            assert len(await listened(recordings(receiver))) == 2
+            assert all((await heard(recordings(receiver))).values())
             after = {service: await scraped(product, service) for service in SERVICES}
     for service, metrics in after.items():
         assert series(metrics) == series(before[service]), f"{service}: traffic made or unmade series"
@@ -49,6 +51,10 @@ async def test_every_process_serves_the_documented_metrics_and_traffic_adds_none
         assert total(after[service], "switchhook_disk_free_bytes") > 0, service
     for service, side in SIDES:
         assert total(after[service], f"switchhook_grpc_{side}_seconds_count") > 0, service
+
+
+def recordings(receiver: WebhookReceiver) -> list[Webhook]:
+    return [webhook for webhook in receiver.webhooks if webhook.json["Event"] == "recording"]
 
 
 def documented_of(service: str) -> set[str]:

@@ -1,0 +1,60 @@
+"""`switchhook doctor`: prints what an examination found; the exit code is 1 when anything failed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import orjson
+
+import switchhook
+from services.commands.configuration import FAILED, load
+from services.commands.doctor.examination import examine, misconfigured
+from services.commands.doctor.findings import is_healthy
+from services.commands.doctor.report import document, table
+from switchhook.errors import ConfigError
+from switchhook.runtime.clock import utc_now
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import typer
+
+    from services.commands.doctor.findings import Finding
+
+_MARKS = "✓✗→"
+
+
+def doctor(context: typer.Context, config: Path | None, *, as_json: bool) -> int:
+    """Examine, print, and give the exit code. Raises `ConfigError` when there is no configuration at all."""
+    try:
+        settings = load(context, config)
+    except ConfigError as error:
+        if not error.problems or error.problems[0].startswith("there is no "):
+            raise
+        findings = misconfigured(error)
+    else:
+        findings = asyncio.run(examine(settings, clock=utc_now))
+    _print(findings, as_json=as_json)
+    return 0 if is_healthy(findings) else FAILED
+
+
+def _print(findings: list[Finding], *, as_json: bool) -> None:
+    if as_json:
+        told = document(findings, version=switchhook.__version__, at=utc_now())
+        sys.stdout.write(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        in_colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        for line in table(findings, in_colour=in_colour, in_ascii=not _can_write(_MARKS)):
+            sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _can_write(text: str) -> bool:
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
