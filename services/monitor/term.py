@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from services.monitor.ledger import CallLedger
-from services.monitor.share import Share
 from services.monitor.turns import Turns
 from services.monitor.watch import PbxWatch
 from services.monitor.watches import Watches
@@ -24,6 +23,7 @@ from switchhook.rpc.publish import Publisher
 from switchhook.runtime.health import PassingComplaints
 from switchhook.storage import Outbox
 from switchhook.storage.lease import RENEW_EVERY, STORAGE_PAUSE
+from switchhook.storage.share import Share
 
 if TYPE_CHECKING:
     from collections.abc import Callable

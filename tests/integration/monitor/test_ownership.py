@@ -15,8 +15,8 @@ import pytest
 from services.monitor.calls.legs import Leg, LegStatus
 from services.monitor.calls.tracker import CallTracker
 from services.monitor.ledger import CallLedger
-from services.monitor.owners import Owners
-from services.monitor.sharing import Ownership
+from switchhook.storage.owners import Owners
+from switchhook.storage.sharing import Ownership
 from switchhook.errors import LeaseLost
 from switchhook.events import DnKind
 from switchhook.runtime.health import ServiceHealth

@@ -1,4 +1,4 @@
-"""Who of several monitors shall watch which PBX: what one of them should do next, given the table of owners. Pure.
+"""Who of several replicas shall watch which PBX: what one of them should do next, given the table of owners. Pure.
 
 Free PBXs, and those of the dead, are claimed up to a fair share. Whoever has less than others asks one of them for a
 PBX, and that one hands it over: no PBX is given up without somebody who takes it, so nothing swings to and fro. While

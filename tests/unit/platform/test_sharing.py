@@ -8,7 +8,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.monitor.sharing import Moves, Ownership, Replica, next_moves
+from switchhook.storage.sharing import Moves, Ownership, Replica, next_moves
 
 Table = dict[str, Ownership]
 

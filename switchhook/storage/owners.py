@@ -1,4 +1,4 @@
-"""The table of owners: which of several monitors on one database watches which PBX. Asked of PostgreSQL only.
+"""The table of owners: which of several replicas on one database watches which PBX. Asked of PostgreSQL only.
 
 Every change is made by whoever gains or gives, under the condition that the row still is what was seen. A row that is
 locked is left for the next look: whoever was frozen in mid-transaction must not hold up the living.
@@ -9,17 +9,19 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from services.monitor.sharing import Ownership
 from switchhook.storage.database import Statement
 from switchhook.storage.lease import BURY, NOW
+from switchhook.storage.sharing import Ownership
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from switchhook.storage import Database, Lease
+    from switchhook.storage.database import Database
+    from switchhook.storage.lease import Lease
 
 log = logging.getLogger(__name__)
 
+# `replicas` and `pbx_owners` are the service's own: see the migration 0003 of the monitor or of the recorder.
 _ENROL = "INSERT INTO pbx_owners (pbx) VALUES (?) ON CONFLICT DO NOTHING"
 _TABLE = "SELECT pbx, owner, wanted_by FROM pbx_owners ORDER BY pbx"
 _REPLICAS = f"SELECT number, expires_at > {NOW} FROM replicas"  # noqa: S608 - constants

@@ -1,6 +1,6 @@
-"""This monitor's share of the PBXs: looks at the table of owners every second, and brings about what it says.
+"""This replica's share of the PBXs: looks at the table of owners every second, and brings about what it says.
 
-What is ours and not watched is begun, what is watched and not ours is ended; then this monitor's next moves are made.
+What is ours and not watched is begun, what is watched and not ours is ended; then this replica's next moves are made.
 Where the database is not shared, all PBXs are ours.
 """
 
@@ -8,27 +8,41 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
-from services.monitor.owners import Owners
-from services.monitor.sharing import Replica, free, next_moves
 from switchhook.errors import StorageError
 from switchhook.storage.lease import STORAGE_PAUSE
+from switchhook.storage.owners import Owners
+from switchhook.storage.sharing import Replica, free, next_moves
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from services.monitor.sharing import Ownership
-    from services.monitor.watches import Watches
-    from switchhook.storage import Database, Lease, Statement
+    from switchhook.storage.database import Database, Statement
+    from switchhook.storage.lease import Lease
+    from switchhook.storage.sharing import Ownership
 
 log = logging.getLogger(__name__)
 
 _PAUSE = 1.0  # seconds between looks
-_HASTE = 0.2  # seconds, while a PBX is on its way from one monitor to another,
+_HASTE = 0.2  # seconds, while a PBX is on its way from one replica to another,
 _HASTY_FOR = 5.0  # for so many seconds after it was asked for
 _LEFT_OVER_AFTER = 2.0  # seconds; a PBX that is free for so long is in nobody else's configuration
 _QUIET_WITHIN = 2.0  # seconds to wait for a moment without calls before a PBX is handed over
+
+
+class Watches(Protocol):
+    """What is done for PBXs in this process."""
+
+    @property
+    def running(self) -> set[str]:
+        """The PBXs that are watched."""
+
+    def begin(self, pbx: str) -> None:
+        """Watch a PBX until `end`."""
+
+    async def end(self, pbx: str) -> None:
+        """Stop; when this returns nothing more is done for the PBX."""
 
 
 class Share:
