@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
+from services.recorder.arrivals import arriving
 from services.recorder.jobs import Absent, Failed, Ready, Reason, pending_call
 from services.recorder.kept_files import keeping
-from services.recorder.matching import LinkKey
 from services.recorder.rows import row_from_json, row_to_json
 from services.recorder.stored_times import micros, moment
 from switchhook.rpc import decode
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from services.recorder.jobs import Due, Outcome, PendingCall
-    from services.recorder.kept_files import KeptFiles
+    from services.recorder.matching import LinkKey
     from services.recorder.rows import RecordingRow
     from switchhook.events import Event
     from switchhook.rpc import Received
@@ -31,19 +31,14 @@ _INSERT_CALL = (
     "INSERT INTO calls (pbx, call_id, event_id, accepted_at, payload, is_matched) VALUES (?, ?, ?, ?, ?, ?)"
     " ON CONFLICT DO NOTHING RETURNING call_id"
 )
-_INSERT_JOB = 'INSERT INTO jobs (pbx, call_id, link, "user") VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING'
+_INSERT_JOB = 'INSERT INTO jobs (pbx, call_id, link, "user", owed_since) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING'
 _SETTLE_JOB = (
     "UPDATE jobs SET status = ?, reason = ?, settled_at = ?"
     " WHERE pbx = ? AND call_id = ? AND link = ? AND status = 'waiting'"
 )
 _TELL_JOB = "UPDATE jobs SET told_at = ? WHERE pbx = ? AND call_id = ? AND link = ? AND told_at IS NULL"
 _COUNT_ATTEMPT = "UPDATE jobs SET attempts = attempts + 1 WHERE pbx = ? AND call_id = ? AND link = ?"
-_UNFINISHED = (
-    "SELECT pbx, call_id, accepted_at, payload, is_matched FROM calls WHERE EXISTS"
-    " (SELECT 1 FROM jobs WHERE jobs.pbx = calls.pbx AND jobs.call_id = calls.call_id AND told_at IS NULL)"
-    " ORDER BY accepted_at"
-)
-_SETTLED_JOBS = "SELECT link, status, reason, told_at FROM jobs WHERE pbx = ? AND call_id = ? AND status != 'waiting'"
+_WAITING = "SELECT count(*), min(CASE WHEN owed_since > 0 THEN owed_since END) FROM jobs WHERE told_at IS NULL"
 _MOVE_CURSOR = "INSERT INTO cursors VALUES (?, ?) ON CONFLICT (pbx) DO UPDATE SET last_id = excluded.last_id"
 _KEEP_STRAY = "INSERT INTO strays (pbx, id, seen_at, fields) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _TAKE_ROW = "INSERT INTO taken (pbx, id, call_id, fields) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
@@ -71,18 +66,23 @@ _DROP_ORPHANS = (
 class Catalog:
     """Reads and statements; see the module."""
 
-    def __init__(self, database: Database, kept: KeptFiles) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._kept = kept
 
     async def accept(
-        self, finals: Sequence[Received], *, at: datetime, is_matched: bool = True, unit: Sequence[Statement] = ()
+        self,
+        finals: Sequence[Received],
+        *,
+        at: datetime,
+        is_matched: bool = True,
+        head: Sequence[Statement] = (),
+        tail: Sequence[Statement] = (),
     ) -> list[PendingCall]:
         """Owe the recordings of the calls that these final end events tell of; gives those that are new, once kept.
 
-        What is in `unit` is committed with them.
+        What is in `head` and `tail` is committed with them, before and after.
         """
-        together = list(unit)
+        together = list(head)
         places = []
         for received in finals:
             event = received.event
@@ -90,8 +90,12 @@ class Catalog:
             values = (event.pbx, event.call.id, event.id, micros(at), received.payload, int(is_matched))
             together.append(Statement(_INSERT_CALL, values))
             together += [
-                Statement(_INSERT_JOB, (event.pbx, event.call.id, link.number, link.user)) for link in event.call.links
+                Statement(_INSERT_JOB, (event.pbx, event.call.id, link.number, link.user, micros(at)))
+                for link in event.call.links
             ]
+            if is_matched and self._database.is_shared:
+                together.append(arriving(event.pbx, event.call.id))
+        together += tail
         rows = await self._database.write(together)
         calls = [
             pending_call(received.event, accepted_at=at)
@@ -102,19 +106,6 @@ class Catalog:
             call.is_matched = is_matched
         return calls
 
-    async def unfinished(self) -> list[PendingCall]:
-        """Every call of which something is still to be told, oldest first, with what is settled already."""
-        calls = []
-        for pbx, call_id, accepted_at, payload, is_matched in await self._database.read(_UNFINISHED):
-            call = pending_call(decode(payload), accepted_at=moment(accepted_at))
-            call.is_matched = bool(is_matched)
-            for link, status, reason, told_at in await self._database.read(_SETTLED_JOBS, (pbx, call_id)):
-                key = LinkKey(pbx, call_id, link)
-                call.outcomes[link] = await self._outcome(key, status=status, reason=reason)
-                call.told += told_at is not None
-            calls.append(call)
-        return calls
-
     async def final_event(self, call: PendingCall) -> Event:
         """The final end event of a call that is owed."""
         rows = await self._database.read(
@@ -122,16 +113,14 @@ class Catalog:
         )
         return decode(rows[0][0])
 
-    async def attempts(self, key: LinkKey) -> int:
-        """How many conversions of the link failed."""
-        rows = await self._database.read(
-            "SELECT attempts FROM jobs WHERE pbx = ? AND call_id = ? AND link = ?", tuple(key)
-        )
-        return int(rows[0][0]) if rows else 0
-
     async def count_attempt(self, key: LinkKey) -> None:
         """One more conversion of the link failed."""
         await self._database.write([Statement(_COUNT_ATTEMPT, tuple(key))])
+
+    async def waiting(self) -> tuple[int, datetime | None]:
+        """How many links are not told yet, and since when the oldest is owed; reads no other rows."""
+        [(links, oldest)] = await self._database.read(_WAITING)
+        return int(links), None if oldest is None else moment(oldest)
 
     async def cursor(self, pbx: str) -> int | None:
         """The highest mark of the PBX's list that was read; None before the first."""
@@ -168,15 +157,6 @@ class Catalog:
         drop = Statement(f"DELETE FROM calls WHERE {_OLD_CALLS}", (micros(accepted_before),))  # noqa: S608 - a constant
         orphans = [Statement(_DROP_ORPHANS.format(table, table, table)) for table in ("jobs", "taken")]
         await self._database.write([drop, *orphans])
-
-    async def _outcome(self, key: LinkKey, *, status: str, reason: str) -> Outcome:
-        match status:
-            case "ready":
-                return Ready(await self._kept.of_link(key))
-            case "absent":
-                return Absent(Reason(reason))
-            case _:
-                return Failed(Reason(reason))
 
 
 def settling(key: LinkKey, outcome: Outcome, *, at: datetime, expires_at: datetime) -> list[Statement]:

@@ -1,7 +1,8 @@
 """One PBX's recordings, from their rows to their outcomes: a few workers that convert, check and settle.
 
-A PBX or a storage that fails makes its jobs wait, and no others. A recording that is bad is tried three times; a file
-that is not there yet, for as long as a recording is waited for. Nothing is told before it could be fetched by its link.
+A PBX or a storage that fails makes its jobs wait, and no others; where there are several recorders, such a job is given
+back, for another one may reach what this one cannot. A recording that is bad is tried three times; a file that is not
+there yet, for as long as a recording is waited for. Nothing is told before it could be fetched by its link.
 """
 
 from __future__ import annotations
@@ -18,16 +19,15 @@ from services.recorder.due_queue import DueQueue
 from services.recorder.finder import explained
 from services.recorder.jobs import NOTHING_TO_HEAR, Absent, Failed, Ready, Reason
 from services.recorder.link_verdict import LinkVerdict
-from switchhook.errors import ObjectsError, PbxError, PbxUnreachable, StorageError
+from switchhook.errors import LeaseLost, ObjectsError, PbxError, PbxUnreachable, StorageError
 from switchhook.runtime.backoff import backoff
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
     from datetime import datetime
 
-    from services.recorder.catalog import Catalog
     from services.recorder.conversion import Workshop
-    from services.recorder.hunt import Found
+    from services.recorder.findings import Listed
     from services.recorder.jobs import Outcome
     from services.recorder.link_check import LinkCheck
     from services.recorder.matching import AwaitedLink
@@ -54,7 +54,7 @@ class _Job:
     link: AwaitedLink
     since: datetime
     rows: tuple[RecordingRow, ...] = ()
-    attempts: int | None = None  # None: not read yet
+    attempts: int = 0
     looks: int = 0  # for a file that was not there, or that the PBX did not give
     files: dict[int, RecordingFile | None] = field(default_factory=dict)
     nothing: Reason = Reason.HEADER_ONLY  # why the last one of them has nothing to hear
@@ -62,15 +62,29 @@ class _Job:
     tries_of_link: int = 0
     link_since: datetime | None = None
     is_checked: bool = False
+    is_put_off: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A link that a desk is done with; where it was given back, it is to be tried `again_in`, after so many `looks`."""
+
+    link: AwaitedLink
+    again_in: timedelta | None = None
+    looks: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long is waited: for a recording, between tries at first, and how many conversions are under way."""
+    """How long is waited: for a recording, between tries at first, and how many conversions are under way.
+
+    `gives_back`: what the PBX or the storage does not do here may be tried by others.
+    """
 
     wait_for_recording: timedelta
     first_pause: timedelta
     workers: int
+    gives_back: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,30 +104,43 @@ class Desk:
         workshop: Workshop,
         settlement: Settlement,
         *,
-        catalog: Catalog,
         links: LinkCheck | None,
         troubles: Troubles,
         patience: Patience,
+        left: Callable[[Left], None],
         clock: Clock,
     ) -> None:
         self._source = source
         self._workshop = workshop
         self._settlement = settlement
-        self._catalog = catalog
         self._links = links
         self._troubles = troubles
         self._patience = patience
+        self._left = left
         self._clock = clock
         self._queue: DueQueue[_Job] = DueQueue()
+        self._jobs = 0
+        self._put_off = 0
 
-    def found(self, found: Sequence[Found]) -> None:
-        """The recordings of these links are listed."""
-        for each in found:
-            self._queue.put(_Job(each.link, since=self._clock(), rows=each.rows))
+    def take(self, link: AwaitedLink, listed: Listed) -> None:
+        """Bring about the outcome of a link of which this was found."""
+        job = _Job(link, since=listed.since, rows=listed.rows, attempts=listed.attempts, looks=listed.looks)
+        if not listed.rows:
+            job.outcome, job.is_checked = Absent(), True
+        self._jobs += 1
+        self._queue.put(job)
 
-    async def overdue(self, link: AwaitedLink) -> None:
-        """No recording of the link came in time."""
-        self._queue.put(_Job(link, since=self._clock(), outcome=Absent(), is_checked=True))
+    @property
+    def room(self) -> int:
+        """How many more links it can do with; what waits for its next try takes no room."""
+        if self._patience.gives_back and (self._troubles.pbx.is_resting or self._troubles.storage.is_resting):
+            return 0
+        return max(0, self._patience.workers + 1 - self.busy)
+
+    @property
+    def busy(self) -> int:
+        """How many links are worked at, or could be at once."""
+        return self._jobs - self._put_off
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -124,25 +151,58 @@ class Desk:
     async def _work(self) -> None:
         while True:
             job = await self._queue.get()
+            self._put_off -= job.is_put_off
+            job.is_put_off = False
+            if self._may_give_back(job) and (self._troubles.pbx.is_resting or self._troubles.storage.is_resting):
+                self._leave(job, again_in=timedelta())
+                continue
             if job.outcome is None:
                 await self._troubles.pbx.pause()
             await self._troubles.storage.pause()
-            try:
-                delay = await self._advance(job)
-            except PbxError as error:
-                retry_after = error.retry_after if isinstance(error, PbxUnreachable) else None
-                self._troubles.pbx.failed(explained(error), retry_after=retry_after)
-                # One recording that we may not have must not keep the others waiting: it is asked for ever later.
-                job.looks += 1
-                delay = backoff(job.looks, base=self._patience.first_pause, cap=_LONGEST_PAUSE, jitter=0.0)
-            except (StorageError, ObjectsError, OSError) as error:
-                self._troubles.storage.failed(f"recordings cannot be stored: {error}")
-                delay = timedelta()  # the trouble's own pause comes first
-            except Exception as error:  # the boundary of the lane: one job must not end them all
-                log.exception("recording.broke", extra={"pbx": job.link.key.pbx}, exc_info=error)
-                delay = await self._defective(job, Defective(Reason.INTERNAL, type(error).__name__))
-            if delay is not None:
-                self._queue.put(job, delay=delay.total_seconds())
+            await self._try(job)
+
+    async def _try(self, job: _Job) -> None:
+        try:
+            delay = await self._advance(job)
+        except LeaseLost:
+            raise
+        except PbxError as error:
+            retry_after = error.retry_after if isinstance(error, PbxUnreachable) else None
+            self._troubles.pbx.failed(explained(error), retry_after=retry_after)
+            # One recording that we may not have must not keep the others waiting: it is asked for ever later.
+            job.looks += 1
+            self._put_back(job, backoff(job.looks, base=self._patience.first_pause, cap=_LONGEST_PAUSE, jitter=0.0))
+        except (StorageError, ObjectsError, OSError) as error:
+            self._troubles.storage.failed(f"recordings cannot be stored: {error}")
+            self._put_back(job, timedelta())  # the trouble's own pause comes first
+        except Exception as error:  # the boundary of the lane: one job must not end them all
+            log.exception("recording.broke", extra={"pbx": job.link.key.pbx}, exc_info=error)
+            self._again(job, await self._defective(job, Defective(Reason.INTERNAL, type(error).__name__)))
+        else:
+            if delay is None:
+                self._leave(job)
+            else:
+                self._again(job, delay)
+
+    def _may_give_back(self, job: _Job) -> bool:
+        """Not when there is an outcome already: it would be lost."""
+        return self._patience.gives_back and job.outcome is None
+
+    def _put_back(self, job: _Job, delay: timedelta) -> None:
+        """What is outside fails: let another one try, if there may be one."""
+        if self._may_give_back(job):
+            self._leave(job, again_in=delay)
+        else:
+            self._again(job, delay)
+
+    def _again(self, job: _Job, delay: timedelta) -> None:
+        job.is_put_off = delay > timedelta()
+        self._put_off += job.is_put_off
+        self._queue.put(job, delay=delay.total_seconds())
+
+    def _leave(self, job: _Job, *, again_in: timedelta | None = None) -> None:
+        self._jobs -= 1
+        self._left(Left(job.link, again_in, job.looks))
 
     async def _advance(self, job: _Job) -> timedelta | None:
         """One step; gives the pause before the next one, None when the job is done."""
@@ -157,8 +217,6 @@ class Desk:
 
     async def _convert(self, job: _Job) -> timedelta | None:
         """Make what is missing of the link's files, and its outcome; gives a pause when a file came to nothing."""
-        if job.attempts is None:
-            job.attempts = await self._catalog.attempts(job.link.key)
         for place, row in enumerate(job.rows):
             if place in job.files:
                 continue
@@ -195,9 +253,9 @@ class Desk:
             job.looks += 1
             is_hopeless, tries = waited >= self._patience.wait_for_recording, job.looks
         else:
-            job.attempts = (job.attempts or 0) + 1
+            job.attempts += 1
             with suppress(StorageError):  # costs one more try after a restart
-                await self._catalog.count_attempt(job.link.key)
+                await self._settlement.count_attempt(job.link)
             is_hopeless, tries = job.attempts >= MAX_ATTEMPTS, job.attempts
         _say(job, defective, tries)
         if is_hopeless and defective.reason in NOTHING_TO_HEAR:

@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from services.recorder.catalog import filing
+from services.recorder.findings import listing
 from services.recorder.hunt import Found
+from services.recorder.jobs import pending_call
 from switchhook.events import Call, CallId, Direction, DnKind, Event, EventType, Link, Transfer, event_id
 from switchhook.rpc import Received, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from datetime import datetime
 
     from services.recorder.catalog import Catalog
+    from services.recorder.fence import Fence
     from services.recorder.jobs import PendingCall
     from services.recorder.rows import RecordingRow
-    from services.recorder.settlement import Settlement
 
 _FIRST_NUMBER = 9_000_000_000  # a PBX counts its calls from 1 at each start
 _NUMBERS = 1_000_000_000
@@ -64,38 +66,34 @@ class Filing:
     """Files one PBX's unmatched recordings."""
 
     def __init__(
-        self,
-        pbx: str,
-        catalog: Catalog,
-        settlement: Settlement,
-        *,
-        timezone: str,
-        is_announced: bool,
-        found: Callable[[Sequence[Found]], None],
+        self, pbx: str, catalog: Catalog, *, timezone: str, fence: Fence, filed: Callable[[], None] = lambda: None
     ) -> None:
+        """`filed` is called when there is something to convert."""
         self._pbx = pbx
         self._catalog = catalog
-        self._settlement = settlement
         self._timezone = timezone
-        self._is_announced = is_announced
-        self._found = found
+        self._fence = fence
+        self._filed = filed
 
     async def file(self, row: RecordingRow, at: datetime) -> None:
         """Owe the recording by itself, unless it has a call. Raises `StorageError`."""
         if await self._catalog.taken(self._pbx, [row]):
             return
         final = made_up_end(self._pbx, row, timezone=self._timezone, at=at)
-        unit = filing(self._pbx, final.call.id, row)
-        for call in await self._catalog.accept([Received(final, encode(final))], at=at, is_matched=False, unit=unit):
-            self._begin(call, row)
+        call = pending_call(final, accepted_at=at)
+        await self._catalog.accept(
+            [Received(final, encode(final))],
+            at=at,
+            is_matched=False,
+            head=[*self._fence.of_pbx(self._pbx), *filing(self._pbx, final.call.id, row)],
+            tail=listing([Found(link, (row,)) for link in call.links], at=at),
+        )
+        self._filed()
 
-    async def resume(self, call: PendingCall) -> None:
-        """Take up what a former run filed and did not finish. Raises `StorageError`."""
+    async def resume(self, call: PendingCall, at: datetime) -> None:
+        """Take up what an older version filed and did not finish. Raises `StorageError`."""
         row = await self._catalog.row_of(call)
         if row is not None:
-            self._begin(call, row)
-
-    def _begin(self, call: PendingCall, row: RecordingRow) -> None:
-        call.is_announced = self._is_announced
-        self._settlement.owe(call)
-        self._found([Found(link, (row,)) for link in call.links if link.key.link not in call.outcomes])
+            unit = listing([Found(link, (row,)) for link in call.looked_for], at=at)
+            await self._catalog.write([*self._fence.of_pbx(self._pbx), *unit])
+            self._filed()

@@ -1,4 +1,8 @@
-"""The one loop that reads a PBX's list of recordings: often while young calls wait, rarely for old ones or for none."""
+"""The one loop that reads a PBX's list of recordings: often while young calls wait, rarely for old ones or for none.
+
+Of several recorders one does it for a PBX at a time: what it keeps is refused (`LeaseLost`) when the PBX is another
+one's by now. It begins with the calls of which nothing was found yet.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +13,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from services.recorder.catalog import keeping_strays, moving_to
-from switchhook.errors import PbxError, PbxForbidden, PbxUnreachable, StorageError
+from switchhook.errors import LeaseLost, PbxError, PbxForbidden, PbxUnreachable, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
 
     from services.recorder.catalog import Catalog
+    from services.recorder.fence import Fence
     from services.recorder.hunt import Found, Hunt
     from services.recorder.jobs import PendingCall
-    from services.recorder.matching import AwaitedLink
     from services.recorder.metrics import RecorderMetrics
     from services.recorder.rows import RecordingRow
     from services.recorder.source import RecordingSource
@@ -36,10 +40,9 @@ _RIGHT = "recordings can be read only with the role System Owner of a real depar
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """Where the finder's results go."""
+    """Where the finder's results go; both raise `StorageError`."""
 
-    found: Callable[[Sequence[Found]], None]
-    overdue: Callable[[AwaitedLink], Awaitable[None]]
+    found: Callable[[Sequence[Found]], Awaitable[None]]
     unmatched: Callable[[RecordingRow, datetime], Awaitable[None]]
 
 
@@ -48,6 +51,7 @@ class FinderTools:
     """What a finder works with; `trouble` is that of reading the PBX's list."""
 
     catalog: Catalog
+    fence: Fence
     trouble: Trouble
     metrics: RecorderMetrics
     clock: Clock
@@ -78,6 +82,7 @@ class Finder:
         self._source = source
         self._hunt = hunt
         self._catalog = tools.catalog
+        self._fence = tools.fence
         self._trouble = tools.trouble
         self._metrics = tools.metrics
         self._clock = tools.clock
@@ -87,6 +92,7 @@ class Finder:
         self._gap = pace.interval
         self._cursor: int | None = None
         self._is_restored = False
+        self._unkept: list[Found] = []
         self._stirred = asyncio.Event()
 
     def add(self, call: PendingCall, *, sweep_at: datetime | None = None) -> None:
@@ -115,6 +121,8 @@ class Finder:
             except PbxError as error:
                 retry_after = error.retry_after if isinstance(error, PbxUnreachable) else None
                 self._trouble.failed(explained(error), retry_after=retry_after)
+            except LeaseLost:
+                raise
             except (StorageError, OSError) as error:
                 self._trouble.failed(f"the recorder's files cannot be read or written: {error}")
             else:
@@ -132,11 +140,10 @@ class Finder:
             self._hunt.take(rows, at=self._clock())
             await self._read_to(max(self._cursor or 0, *(row.place for row in rows)))
         await self._keep_strays()
-        found = self._hunt.complete(looked_at=looked_at)
-        if found:
-            self._findings.found(found)
-        for link in self._hunt.overdue():
-            await self._findings.overdue(link)
+        self._unkept += [*self._hunt.complete(looked_at=looked_at), *self._hunt.overdue()]
+        if self._unkept:
+            await self._findings.found(self._unkept)
+            self._unkept = []
         await self._give_up_strays()
 
     async def _sweep(self, at: datetime) -> None:
@@ -166,7 +173,9 @@ class Finder:
         for row in await self._catalog.taken(self._pbx, self._hunt.strays.unkept):
             self._hunt.strays.claim(row)
         seen, claimed = self._hunt.strays.changes()
-        await self._catalog.write([*keeping_strays(self._pbx, seen, claimed, at=self._clock()), *more])
+        unit = [*keeping_strays(self._pbx, seen, claimed, at=self._clock()), *more]
+        if unit:
+            await self._catalog.write([*self._fence.of_pbx(self._pbx), *unit])
 
     async def _give_up_strays(self) -> None:
         now = self._clock()

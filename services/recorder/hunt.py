@@ -29,10 +29,10 @@ _SWEEP_GROWTH = 3
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """All recordings of one link, in the order in which they began."""
+    """All recordings of one link, in the order in which they began; none when none came in time."""
 
     link: AwaitedLink
-    rows: tuple[RecordingRow, ...]
+    rows: tuple[RecordingRow, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,16 +57,14 @@ class Hunt:
     _call_by_row: dict[int, str] = field(default_factory=dict)
 
     def add(self, call: PendingCall, *, at: datetime, sweep_at: datetime | None = None) -> None:
-        """Look for the recordings of the call's links that have no outcome yet; sweep for them at `sweep_at`."""
-        if call.call_id in self._hunted_by_call:
+        """Look for the recordings of the call's links of which nothing was found yet; sweep for them at `sweep_at`."""
+        if call.call_id in self._hunted_by_call or not call.looked_for:
             return
-        missing: dict[int, dict[int, RecordingRow]] = {
-            link.key.link: {} for link in call.links if link.key.link not in call.outcomes
-        }
+        missing: dict[int, dict[int, RecordingRow]] = {link.key.link: {} for link in call.looked_for}
         first = sweep_at or min(at + _FIRST_SWEEP, call.accepted_at + self.wait_for)
         hunted = _Hunted(call=call, missing=missing, newest_row_at=at, sweep_at=first, sweep_gap=_FIRST_SWEEP)
         self._hunted_by_call[call.call_id] = hunted
-        # Links that have an outcome stay in the index while their call is hunted, so that their rows go to no other.
+        # Links that are found stay in the index while their call is hunted, so that their rows go to no other.
         for link in call.links:
             self._index.add(link)
         self.take([row for link in call.links for row in self.strays.near(link)], at=at)
@@ -107,16 +105,16 @@ class Hunt:
                     self._finish(hunted, link)
         return complete
 
-    def overdue(self) -> list[AwaitedLink]:
+    def overdue(self) -> list[Found]:
         """Links without a row for which a sweep after the end of the waiting time found none."""
-        overdue = []
+        overdue = list[Found]()
         for hunted in list(self._hunted_by_call.values()):
             deadline = hunted.call.accepted_at + self.wait_for
             if hunted.swept_at is None or hunted.swept_at < deadline:
                 continue
             for link in hunted.call.links:
                 if hunted.missing.get(link.key.link) == {}:
-                    overdue.append(link)
+                    overdue.append(Found(link))
                     self._finish(hunted, link)
         return overdue
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from services.recorder.arrivals import arriving
 from switchhook.errors import StorageError
 from switchhook.events import is_final
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from services.recorder.catalog import Catalog
     from services.recorder.jobs import PendingCall
     from services.recorder.trouble import Trouble
+    from switchhook.events import Event
     from switchhook.rpc import Received
     from switchhook.runtime.clock import Clock
 
@@ -28,11 +30,11 @@ class Intake:
         catalog: Catalog,
         *,
         begin: Callable[[PendingCall], None],
-        name: Callable[[str, str, Sequence[int]], None],
+        name: Callable[[str, str, Sequence[int]], bool],
         trouble: Trouble,
         clock: Clock,
     ) -> None:
-        """`begin` looks for a call's recordings; `name` says which of a PBX's they are."""
+        """`begin` looks for a call's recordings; `name` says which they are, False where another one looks."""
         self._catalog = catalog
         self._begin = begin
         self._name = name
@@ -44,9 +46,8 @@ class Intake:
         finals = [received for received in events if is_final(received.event) and received.event.call.links]
         if finals:
             await self._owe(finals)
-        for event in (received.event for received in events):
-            if event.summary is not None and event.summary.recording_ids:
-                self._name(event.pbx, event.call.id, event.summary.recording_ids)
+        named = [event for event in (received.event for received in events) if event.summary is not None]
+        await self._pass_on([event for event in named if not self._is_named(event)])
 
     async def _owe(self, finals: Sequence[Received]) -> None:
         try:
@@ -57,3 +58,15 @@ class Intake:
         self._trouble.succeeded()
         for call in calls:
             self._begin(call)
+
+    def _is_named(self, event: Event) -> bool:
+        ids = event.summary.recording_ids if event.summary is not None else ()
+        return not ids or self._name(event.pbx, event.call.id, ids)
+
+    async def _pass_on(self, events: Sequence[Event]) -> None:
+        unit = [
+            arriving(event.pbx, event.call.id, event.summary.recording_ids)
+            for event in events
+            if event.summary is not None
+        ]
+        await self._catalog.write(unit)

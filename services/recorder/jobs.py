@@ -84,6 +84,7 @@ class PendingCall:
 
     `last_sequence` is that of the call's last event before those of its recordings.
     One that is not matched was made up for a recording that belongs to no call; what is not announced is only kept.
+    `found` are the links that are not looked for any more, though they may have no outcome yet.
     """
 
     pbx: str
@@ -94,6 +95,7 @@ class PendingCall:
     links: tuple[AwaitedLink, ...]
     told: int = 0
     outcomes: dict[int, Outcome] = field(default_factory=dict)
+    found: set[int] = field(default_factory=set)
     told_at: datetime | None = None
     is_matched: bool = True
     is_announced: bool = True
@@ -107,6 +109,11 @@ class PendingCall:
                 break
             ready.append(Due(link=link.key.link, outcome=outcome, sequence=self.last_sequence + place))
         return ready
+
+    @property
+    def looked_for(self) -> list[AwaitedLink]:
+        """The links of which nothing was found yet."""
+        return [link for link in self.links if link.key.link not in self.outcomes and link.key.link not in self.found]
 
     @property
     def is_over(self) -> bool:

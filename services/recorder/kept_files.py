@@ -91,8 +91,8 @@ class KeptFiles:
         return [_kept(row) for row in await self._database.read(_OLDEST, (limit,))]
 
     async def total(self) -> int:
-        """Bytes of all files: counted once, then kept up."""
-        if self._total is None:
+        """Bytes of all files: counted once, then kept up; each time where others store too."""
+        if self._total is None or self._database.is_shared:
             sql = "SELECT coalesce(sum(size), 0) FROM files WHERE deleted_at IS NULL"
             self._total = int((await self._database.read(sql))[0][0])
         return self._total

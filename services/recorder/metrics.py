@@ -92,7 +92,9 @@ class RecorderMetrics:
             registry=registry,
         )
         self.jobs_waiting = Gauge(
-            "switchhook_recorder_jobs_waiting", "Links whose outcome is not told yet.", registry=registry
+            "switchhook_recorder_jobs_waiting",
+            "Links whose outcome is not told yet, of all recorders on the database.",
+            registry=registry,
         )
         self.oldest_job_age = Gauge(
             "switchhook_recorder_oldest_job_age_seconds",
@@ -111,6 +113,11 @@ class RecorderMetrics:
         self.stored_bytes = Gauge(
             "switchhook_storage_bytes", "What all MP3 files take, as last counted.", registry=registry
         )
+
+    def waiting(self, links: int, oldest: float) -> None:
+        """So many links wait, the oldest for so many seconds."""
+        self.jobs_waiting.set(links)
+        self.oldest_job_age.set(oldest)
 
     def told(self, outcome: Outcome) -> None:
         """An outcome was told."""

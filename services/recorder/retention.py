@@ -1,7 +1,8 @@
 """Deletes MP3 files: those whose time is over, once a day; the oldest, when all take more than the quota.
 
 What is interrupted goes on at the next purge: a file's row is marked only after the file is gone, and deleting twice
-does no harm. A purge that was missed while nobody ran is made up for at the start. What is held stays.
+does no harm. A purge that was missed while nobody ran is made up for at the start. What is held stays. Of several
+recorders one does it.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 from services.recorder.retention_policy import is_missed, next_purge
-from switchhook.errors import ObjectsError, StorageError
+from switchhook.errors import LeaseLost, ObjectsError, StorageError
 from switchhook.objects import Gone, GoneReason
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime, time
 
     from services.recorder.catalog import Catalog
@@ -31,6 +32,11 @@ log = logging.getLogger(__name__)
 
 _BATCH = 200
 _LOOK_EVERY = 60.0  # seconds between looks whether the quota is reached, or somebody set the clock
+_LOOK_AGAIN = 5.0  # seconds, while another recorder does it
+
+
+async def _alone() -> bool:
+    return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +61,9 @@ class Retention:
         limits: Limits,
         trouble: Trouble,
         clock: Clock,
+        is_ours: Callable[[], Awaitable[bool]] = _alone,
     ) -> None:
+        """`is_ours` tells whether it is this recorder that purges for all."""
         self._catalog = catalog
         self._kept = kept
         self._store = store
@@ -63,6 +71,7 @@ class Retention:
         self._limits = limits
         self._trouble = trouble
         self._clock = clock
+        self._is_ours = is_ours
         self._purging = asyncio.Lock()
 
     async def run(self) -> None:
@@ -71,10 +80,16 @@ class Retention:
         while True:
             await self._trouble.pause()
             try:
+                if not await self._is_ours():
+                    self._metrics.stored_bytes.set(0)
+                    await asyncio.sleep(_LOOK_AGAIN)
+                    continue
                 if is_missed(await self._last(), self._local(self._clock()), self._limits.purge_at):
                     await self.purge()
                 await self.enforce_quota()
                 await self.clear_leftovers()
+            except LeaseLost:
+                raise
             except (StorageError, ObjectsError, OSError) as error:
                 self._trouble.failed(f"recordings cannot be purged: {error}")
                 continue
@@ -99,7 +114,12 @@ class Retention:
             return deleted
 
     async def enforce_quota(self) -> int:
-        """Delete the oldest files until the rest is within the quota; gives their number."""
+        """Delete the oldest files until the rest is within the quota; gives their number.
+
+        Where another recorder purges, nothing: two would delete twice as much.
+        """
+        if not await self._is_ours():
+            return 0
         quota = self._limits.quota
         total, deleted = await self._kept.total(), 0
         if quota is not None and total > quota:

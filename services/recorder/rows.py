@@ -6,12 +6,11 @@ leave out is taken from the file's name, `[Name]_a-b_YYYYMMDDHHMMSS(number).wav`
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-
-import orjson
 
 from switchhook.events import Direction
 
@@ -94,12 +93,13 @@ def parse_row(fields: Mapping[str, object]) -> RecordingRow | None:
 def row_to_json(row: RecordingRow) -> str:
     """The row as it is remembered."""
     fields = {name: getattr(row, name) for name in RecordingRow.__dataclass_fields__}
-    return orjson.dumps({**fields, "sides": sorted(row.sides)}).decode()
+    # Not by orjson: a file's name may have bytes that are no text.
+    return json.dumps({**fields, "sides": sorted(row.sides)}, default=datetime.isoformat)
 
 
 def row_from_json(text: str) -> RecordingRow:
     """What `row_to_json` wrote."""
-    fields: dict[str, Any] = orjson.loads(text)
+    fields: dict[str, Any] = json.loads(text)
     direction = fields["direction"]
     return RecordingRow(
         **{

@@ -1,7 +1,8 @@
 """What is owed, and its telling: each link's outcome becomes one event, newest link first, in the outbox.
 
 One unit of the database holds an outcome, the files it brought and the events that may now be told, so after a crash
-either all of it happened or none of it, and what is done again tells the same events.
+either all of it happened or none of it, and what is done again tells the same events. The unit is refused (`LeaseLost`)
+when the call is not this recorder's any more.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ import logging
 from typing import TYPE_CHECKING
 
 from services.recorder.catalog import settling, taking, telling
+from services.recorder.fence import Fence
 from services.recorder.jobs import Ready, recording_event
 from switchhook.rpc import encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from services.recorder.catalog import Catalog
     from services.recorder.jobs import Due, Outcome, PendingCall
@@ -33,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 class Settlement:
-    """The calls that are owed, in memory; the database has them too."""
+    """The calls that this recorder works at."""
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class Settlement:
         outbox: Outbox,
         policy: RetentionPolicy,
         clock: Clock,
+        fence: Fence | None = None,
     ) -> None:
         self._database = database
         self._catalog = catalog
@@ -51,25 +53,33 @@ class Settlement:
         self._outbox = outbox
         self._policy = policy
         self._clock = clock
-        self._calls: dict[tuple[str, CallId], PendingCall] = {}  # in the order in which they were accepted
+        self._fence = fence or Fence()
+        self._calls: dict[tuple[str, CallId], PendingCall] = {}
         self._locks: dict[tuple[str, CallId], asyncio.Lock] = {}
         self._metrics: RecorderMetrics | None = None
 
     def measured_by(self, metrics: RecorderMetrics) -> None:
         """Count into these metrics from now on."""
         self._metrics = metrics
-        metrics.jobs_waiting.set_function(self._waiting)
-        metrics.oldest_job_age.set_function(self._oldest_age)
 
     def owe(self, call: PendingCall) -> None:
-        """Take a call that was accepted, or that a former run left."""
+        """Take a call that is this recorder's."""
         self._calls[call.pbx, call.call_id] = call
         self._locks[call.pbx, call.call_id] = asyncio.Lock()
+
+    def leave(self, call: PendingCall) -> None:
+        """Give up a call of which nothing is being settled; what is over was given up already."""
+        self._calls.pop((call.pbx, call.call_id), None)
+        self._locks.pop((call.pbx, call.call_id), None)
+
+    async def count_attempt(self, link: AwaitedLink) -> None:
+        """One more conversion of the link failed. Raises `StorageError`."""
+        await self._catalog.count_attempt(link.key)
 
     async def settle(self, link: AwaitedLink, outcome: Outcome, rows: Sequence[RecordingRow] = ()) -> None:
         """Keep the outcome, which came of these rows, and tell what may be told.
 
-        Raises `StorageError`; then nothing happened, try again.
+        Raises `StorageError`; then nothing happened, try again, but for `LeaseLost`: it is another one's by now.
         """
         place = link.key.pbx, link.key.call_id
         if place not in self._calls:
@@ -87,7 +97,8 @@ class Settlement:
     ) -> None:
         now = self._clock()
         retention = self._policy.of(link.key.pbx, direction=link.direction, did=link.did)
-        unit = settling(link.key, outcome, at=now, expires_at=link.ended_at + retention)
+        unit = self._fence.of_call(call.pbx, call.call_id)
+        unit += settling(link.key, outcome, at=now, expires_at=link.ended_at + retention)
         unit += taking(link.key, rows)
         due = call.due({**call.outcomes, link.key.link: outcome})
         if due:
@@ -98,6 +109,7 @@ class Settlement:
             if call.is_announced:
                 unit += self._outbox.append([(event.id, encode(event)) for event in events])
             unit += telling(call, due, at=now)
+        self._fence.demand()
         await self._database.write(unit)
         call.outcomes[link.key.link] = outcome
         if isinstance(outcome, Ready):
@@ -126,10 +138,3 @@ class Settlement:
                 self._metrics.told(told.outcome)
                 if isinstance(told.outcome, Ready):
                     self._metrics.ready_lag.observe(lag)
-
-    def _waiting(self) -> float:
-        return sum(len(call.links) - call.told for call in self._calls.values())
-
-    def _oldest_age(self) -> float:
-        oldest: datetime | None = next((call.accepted_at for call in self._calls.values()), None)
-        return (self._clock() - oldest).total_seconds() if oldest is not None else 0.0

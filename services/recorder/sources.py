@@ -1,4 +1,4 @@
-"""Opens the source that is configured for a PBX: its REST interface, or its folder of recordings."""
+"""The source that is configured for a PBX: its REST interface, or its folder of recordings."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from switchhook.errors import ConfigError
 from switchhook.pbx import PbxSession
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AsyncExitStack
     from pathlib import Path
 
     from pydantic import SecretStr
 
     from services.recorder.source import RecordingSource
+    from switchhook.pbx import TokenPlace
     from switchhook.runtime.clock import Clock
     from switchhook.settings import PbxSettings, Settings
 
@@ -54,18 +56,36 @@ class ApiClient:
         )
 
 
-async def open_source(stack: AsyncExitStack, pbx: PbxSettings, settings: Settings, *, clock: Clock) -> RecordingSource:
-    """The source, open as long as the stack. Raises ConfigError."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sharing:
+    """How several recorders share tokens: `demand` raises when nothing may be asked of a PBX any more.
+
+    `place` gives where the token of the recorders' own API client stands, by the PBX's name.
+    """
+
+    place: Callable[[str], TokenPlace] | None
+    demand: Callable[[], None]
+
+
+async def open_source(
+    stack: AsyncExitStack, pbx: PbxSettings, settings: Settings, *, sharing: Sharing, clock: Clock
+) -> Callable[[], RecordingSource]:
+    """Makes views of the source, each with a memory of its own, that work as long as the stack. Raises ConfigError."""
     section = settings.recorder
     match section.source:
         case "xapi":
             client = ApiClient.from_settings(pbx, settings.data_dir)
-            session = PbxSession(client, token_file=client.token_file, now=clock)
-            return XapiSource(await stack.enter_async_context(session))
+            place: Path | TokenPlace = client.token_file
+            if pbx.recorder_client_id and sharing.place is not None:
+                place = sharing.place(pbx.name)
+            session = PbxSession(client, token_file=place, now=clock, demand=sharing.demand)
+            await stack.enter_async_context(session)
+            return lambda: XapiSource(session)
         case "folder":
+            folder = folder_of(pbx, settings)
             # Well before its recording is called absent, what is wrong with a file is to be known.
             patience = min(_UNCHANGED, section.wait_for_recording / 2)
-            return FolderSource(folder_of(pbx, settings), pbx=pbx.name, timezone=pbx.timezone, patience=patience)
+            return lambda: FolderSource(folder, pbx=pbx.name, timezone=pbx.timezone, patience=patience)
         case _:
             assert_never(section.source)
 

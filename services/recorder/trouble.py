@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from switchhook.runtime.clock import Clock
-    from switchhook.runtime.health import ServiceHealth
+    from switchhook.runtime.health import Complaints
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ _CAP = timedelta(seconds=30)
 class Trouble:
     """One thing that can fail, shared by all who use it; `check` names it in health."""
 
-    def __init__(self, check: str, *, health: ServiceHealth, clock: Clock) -> None:
+    def __init__(self, check: str, *, health: Complaints, clock: Clock) -> None:
         self._check = check
         self._health = health
         self._clock = clock

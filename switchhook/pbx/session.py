@@ -14,6 +14,7 @@ from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -32,11 +33,11 @@ from switchhook.pbx.websocket import Websocket
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from datetime import datetime
-    from pathlib import Path
     from types import TracebackType
 
     from switchhook.pbx.access import PbxAccess
     from switchhook.pbx.token import Token
+    from switchhook.pbx.tokens import TokenPlace
 
 Answer = TypeVar("Answer")
 
@@ -58,12 +59,13 @@ class PbxSession:
         self,
         access: PbxAccess,
         *,
-        token_file: Path,
+        token_file: Path | TokenPlace,
         now: Callable[[], datetime],
         demand: Callable[[], None] = lambda: None,
         token_used: Callable[[Token], None] = lambda _token: None,
     ) -> None:
-        """Sessions that use the same API client must share the `token_file`, or have it one after the other.
+        """Sessions that use the same API client must share the `token_file`, or have it one after the other; where they
+        have no file in common, it is another place.
 
         `demand` is called before a token is asked for, and raises when it is another one's turn. `token_used` is told
         of every token that comes into use.
@@ -76,7 +78,11 @@ class PbxSession:
         self._clock_ahead = timedelta()
         self._told: Callable[[str, object], None] | None = None
         self._patience = Patience(access.name)
-        self._token_file = TokenFile(token_file, client=f"{access.client_id} {self._base}")
+        self._token_place = (
+            TokenFile(token_file, client=f"{access.client_id} {self._base}")
+            if isinstance(token_file, Path)
+            else token_file
+        )
 
     async def __aenter__(self) -> Self:
         """Raises `ConfigError` when `ca_file` cannot be used; does not talk to the PBX yet."""
@@ -84,7 +90,7 @@ class PbxSession:
         self._http = aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT, ws_response_class=Websocket)
         self._tokens = Tokens(
             self._access,
-            self._token_file,
+            self._token_place,
             http=self._http,
             now=self._now,
             demand=self._demand,

@@ -54,7 +54,7 @@ class TokenFile:
         finally:
             os.close(descriptor)
 
-    def read(self) -> Token | None:
+    async def read(self) -> Token | None:
         """The token that was written last; None when there is none to be believed."""
         try:
             content = orjson.loads(self._path.read_bytes())
@@ -68,7 +68,7 @@ class TokenFile:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def write(self, token: Token) -> None:
+    async def write(self, token: Token) -> None:
         """Replace the file. A failure is logged: this process has its token, and others will ask for theirs."""
         content = {
             "client": self._client,

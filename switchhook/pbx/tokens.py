@@ -1,10 +1,13 @@
-"""The API client's one live token, in this process: asked for once however many want it, and renewed in time."""
+"""The API client's one live token, in this process: asked for once however many want it, and renewed in time.
+
+Where other processes use the same client, the token stands where all of them see it: in a file, or wherever else.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import aiohttp
 import orjson
@@ -15,22 +18,35 @@ from switchhook.pbx.token import Token, token_from_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
     from switchhook.pbx.access import PbxAccess
-    from switchhook.pbx.token_file import TokenFile
 
 _PATH = "/connect/token"
 _TIMEOUT = aiohttp.ClientTimeout(total=20, sock_connect=5)
 
 
+class TokenPlace(Protocol):
+    """Where the token of one API client of one PBX is kept."""
+
+    def locked(self) -> AbstractAsyncContextManager[None]:
+        """Keep all others from asking for a token meanwhile. Raises `StorageError`, `PbxUnreachable`."""
+
+    async def read(self) -> Token | None:
+        """The token that was written last; None when there is none to be believed."""
+
+    async def write(self, token: Token) -> None:
+        """Let the others know. What fails is logged: they will ask for theirs."""
+
+
 class Tokens:
-    """Asks the PBX only when neither memory nor the file has a token that can be used."""
+    """Asks the PBX only when neither memory nor the place has a token that can be used."""
 
     def __init__(
         self,
         access: PbxAccess,
-        file: TokenFile,
+        place: TokenPlace,
         *,
         http: aiohttp.ClientSession,
         now: Callable[[], datetime],
@@ -42,7 +58,7 @@ class Tokens:
         `used` is told of every token that comes into use.
         """
         self._access = access
-        self._file = file
+        self._place = place
         self._http = http
         self._now = now
         self._demand = demand
@@ -54,17 +70,17 @@ class Tokens:
     async def usable(self, *, rejected: frozenset[str] = frozenset()) -> tuple[str, bool]:
         """A token that is fresh and not among the rejected ones, and whether it was asked for just now.
 
-        Raises `PbxUnauthorised`, `PbxUnreachable`, `PbxAnswer`, `StorageBroken` for the folder of the file, or what
-        `demand` raises.
+        Raises `PbxUnauthorised`, `PbxUnreachable`, `PbxAnswer`, `StorageError` for the place, or what `demand`
+        raises.
         """
         async with self._single_flight:
             if self._token is None or not self._may_use(self._token, rejected):
-                async with self._file.locked():
-                    self._token = self._file.read()
+                async with self._place.locked():
+                    self._token = await self._place.read()
                     if self._token is None or not self._may_use(self._token, rejected):
                         self._demand()
                         self._token = await self._ask()
-                        self._file.write(self._token)
+                        await self._place.write(self._token)
                         self._used(self._token)
                         return self._token.value, True
                     self._used(self._token)

@@ -13,11 +13,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.recorder.catalog import Catalog, keeping_strays, settling
+from services.recorder.fence import Fence
 from services.recorder.filing import Filing
-from services.recorder.hunt import Found
 from services.recorder.jobs import Absent, Failed, Ready, Reason, pending_call
 from services.recorder.kept_files import REMEMBERED, KeptFiles
 from services.recorder.metrics import RecorderMetrics
+from services.recorder.owed_calls import OwedCalls
 from services.recorder.recording_log import CallName, RecordingLog
 from services.recorder.retention import Limits, Retention
 from services.recorder.retention_policy import RetentionPolicy
@@ -56,7 +57,8 @@ class Archive:
 
     def __post_init__(self) -> None:
         self.kept = KeptFiles(self.database)
-        self.catalog = Catalog(self.database, self.kept)
+        self.catalog = Catalog(self.database)
+        self.owed = OwedCalls(self.database, self.kept)
         self.metrics = RecorderMetrics(CollectorRegistry())
         self.objects = Objects(open_bucket(StorageSettings(), root=self.root), Keyring())
         self.settlement = Settlement(
@@ -155,7 +157,7 @@ async def test_what_is_owed_is_kept_however_old_it_is(data_dir: Path, database_u
         await kept.catalog.accept([Received(end, encode(end))], at=kept.now)
         kept.now += 2 * DAYS
         await kept.retention.purge()
-        assert [call.call_id for call in await kept.catalog.unfinished()] == [end.call.id]
+        assert [call.call_id for call in await kept.owed.looked_for("main")] == [end.call.id]
 
 
 async def test_an_outcome_that_waits_for_a_newer_link_survives_a_restart(data_dir: Path, database_url: str) -> None:
@@ -164,13 +166,13 @@ async def test_an_outcome_that_waits_for_a_newer_link_survives_a_restart(data_di
         [call] = await kept.catalog.accept([Received(end, encode(end))], at=kept.now)
         newest, oldest = call.links
         await kept.database.write(settling(oldest.key, Absent(), at=kept.now, expires_at=kept.now + DAYS))
-        [again] = await kept.catalog.unfinished()
+        [again] = await kept.owed.looked_for("main")
         assert (again.outcomes, again.told) == ({1: Absent()}, 0)
         kept.settlement.owe(again)
         await kept.settlement.settle(newest, Absent())
         rows = await kept.database.read("SELECT event_id FROM outbox ORDER BY position")
         assert [row[0] for row in rows] == [f"main-{end.call.id}-10", f"main-{end.call.id}-11"]
-        assert await kept.catalog.unfinished() == []
+        assert await kept.owed.looked_for("main") == []
 
 
 async def test_an_outcome_is_settled_once(data_dir: Path, database_url: str) -> None:
@@ -283,23 +285,21 @@ async def test_files_are_kept_as_long_as_the_nearest_rule_says(data_dir: Path, d
 
 async def test_what_was_filed_by_itself_expires_when_its_call_comes(data_dir: Path, database_url: str) -> None:
     async with archive(data_dir, database_url) as kept:
-        listed, found = row(7), list[Found]()
-        filing = Filing(
-            "main",
-            kept.catalog,
-            kept.settlement,
-            timezone="UTC",
-            is_announced=False,
-            found=found.extend,
-        )
+        listed, filed = row(7), list[bool]()
+        filing = Filing("main", kept.catalog, timezone="UTC", fence=Fence(), filed=lambda: filed.append(True))
         await kept.catalog.write(keeping_strays("main", [listed], [], at=kept.now))
         assert [stray for stray, _ in await kept.catalog.strays("main")] == [listed]
         await filing.file(listed, kept.now)
         await filing.file(listed, kept.now)  # it is taken now
         assert await kept.catalog.strays("main") == []
-        [alone] = found
-        assert await kept.catalog.row_of((await kept.catalog.unfinished())[0]) == listed
-        await kept.settlement.settle(alone.link, Ready((a_file(alone.link.key.call_id),)), alone.rows)
+        assert len(filed) == 1
+        [(call_id,)] = await kept.database.read("SELECT call_id FROM calls")
+        alone = await kept.owed.one("main", call_id)
+        assert alone is not None
+        assert await kept.catalog.row_of(alone) == listed
+        alone.is_announced = False
+        kept.settlement.owe(alone)
+        await kept.settlement.settle(alone.links[0], Ready((a_file(call_id),)), [listed])
         assert await kept.count("outbox") == 0  # only kept
         assert (await RecordingLog(kept.database).expired(kept.now))[0] == 0
 

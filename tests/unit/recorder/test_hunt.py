@@ -78,7 +78,7 @@ def test_a_link_is_overdue_only_after_a_sweep_that_found_nothing() -> None:
     assert chase.overdue() == []
     assert chase.next_sweep() == late
     chase.swept(at=late)
-    assert [link.key.link for link in chase.overdue()] == [1]
+    assert [each.link.key.link for each in chase.overdue()] == [1]
     assert chase.is_idle
 
 
@@ -99,7 +99,7 @@ def test_a_link_that_is_found_while_another_is_overdue_is_not_absent() -> None:
     chase.add(call(links=2), at=after(120))
     chase.take([row(1, link=2)], at=after(720))
     chase.swept(at=after(720))
-    assert [link.key.link for link in chase.overdue()] == [1]
+    assert [each.link.key.link for each in chase.overdue()] == [1]
     assert ids(chase.complete(looked_at=after(722))) == [(2, [1])]
     assert chase.is_idle
 
