@@ -11,17 +11,20 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 _PIECE = 1024
-_PAUSE = 0.03  # seconds after each piece
 
 
 @dataclass
 class Relay:
-    """Passes bytes on to `host:port`; while `is_slow`, about 30 kB a second each way. `passed` counts the slow ones."""
+    """Passes bytes on to `host:port`; while `is_slow`, about 30 kB a second each way. `passed` counts the slow ones.
+
+    `pause`: seconds after each piece of 1 kB, while it is slow.
+    """
 
     host: str
     port: int
     is_slow: bool = True
     passed: int = 0
+    pause: float = 0.03
     url: str = ""
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -41,7 +44,7 @@ class Relay:
                 await writer.drain()
                 if self.is_slow:
                     self.passed += len(piece)
-                    await asyncio.sleep(_PAUSE)
+                    await asyncio.sleep(self.pause)
         writer.close()
 
 

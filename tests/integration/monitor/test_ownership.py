@@ -15,12 +15,12 @@ import pytest
 from services.monitor.calls.legs import Leg, LegStatus
 from services.monitor.calls.tracker import CallTracker
 from services.monitor.ledger import CallLedger
-from switchhook.storage.owners import Owners
-from switchhook.storage.sharing import Ownership
 from switchhook.errors import LeaseLost
 from switchhook.events import DnKind
 from switchhook.runtime.health import ServiceHealth
 from switchhook.storage import Lease, Outbox, Statement, open_database
+from switchhook.storage.owners import Owners
+from switchhook.storage.sharing import Ownership
 from switchhook.telemetry.tracing import OFF
 from tests.unit.monitor.table import NUMBER, START, plan
 

@@ -1,11 +1,16 @@
-"""A recorder in a process of its own, which can be killed: `python process.py SETTINGS`, a pickled `Settings`."""
+"""A recorder in a process of its own, which can be killed: `python process.py SETTINGS`, a pickled `Settings`.
+
+SIGTERM stops it politely.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import pickle
+import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +25,10 @@ if TYPE_CHECKING:
 
 async def _run(settings: Settings) -> None:
     recorder = Recorder.from_settings(settings, registry=CollectorRegistry())
-    await recorder.run(Health().service("recorder"))
+    task = asyncio.create_task(recorder.run(Health().service("recorder")))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 if __name__ == "__main__":

@@ -5,70 +5,26 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import pickle
 import random
-import signal
-import sys
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from services.recorder.transcoder import find_ffmpeg
 from simulator import Simulator, SimulatorOptions
 from switchhook.events import EventType
 from switchhook.objects import Placed, open_objects
 from tests.deadline import eventually
-from tests.integration.recorder import process
 from tests.integration.recorder.office import FINAL_SEQUENCE, final_event, publish, settings_for, sink_running
+from tests.integration.recorder.victims import is_in_the_middle, recorder_process, slow_ffmpeg, working_on
 from tests.relay import relay_to
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
 
     from switchhook.events import Event
-    from switchhook.settings import Settings
     from tests.integration.recorder.office import Sink
-    from tests.relay import Relay
     from tests.s3_server import S3Server
-
-
-@asynccontextmanager
-async def recorder_process(settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Runs until the block ends, then is killed without warning."""
-    path = settings.data_dir / "settings.pickle"
-    path.write_bytes(pickle.dumps(settings))
-    # The temporary folder of a test is long; the repository's root makes the packages importable.
-    started = await asyncio.create_subprocess_exec(
-        sys.executable, process.__file__, str(path), cwd=Path(process.__file__).parents[3]
-    )
-    try:
-        yield started
-    finally:
-        if started.returncode is None:
-            started.send_signal(signal.SIGKILL)
-        await started.wait()
-
-
-def slow_ffmpeg(folder: Path, *, seconds: float) -> str:
-    """The real ffmpeg, but it thinks for a while first."""
-    script = folder / "slow-ffmpeg"
-    script.write_text(f'#!/bin/sh\nsleep {seconds}\nexec {find_ffmpeg(None)} "$@"\n')
-    script.chmod(0o755)
-    return str(script)
-
-
-def working_on(folder: Path) -> list[int]:
-    """The processes whose command line names a file in the folder."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            if f"file:{folder}/".encode() in (entry / "cmdline").read_bytes():
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found
 
 
 def has_members(group: int) -> bool:
@@ -187,11 +143,3 @@ async def test_a_recorder_killed_in_mid_transfer_leaves_nothing_half_and_nothing
     assert {stored.name async for stored in kept.list()} == {*names, *(f"{name}.json" for name in names)}
     for name, file in zip(names, event.recording.files, strict=True):
         assert await kept.measured(name) == Placed(file.size, file.sha256)
-
-
-def is_in_the_middle(data_dir: Path, slow: Relay, moment: str) -> bool:
-    """True while a file comes from the PBX, or goes to the storage."""
-    work = data_dir / "recorder-work"
-    if moment == "download":
-        return any(0 < path.stat().st_size < 100_000 for path in work.glob("*.wav"))
-    return slow.passed > 8_000 and any(work.glob("*.mp3"))
