@@ -193,7 +193,10 @@ class FolderSource:
     def _copied(self, path: str, target: Path) -> Fetched | NotFetched:
         try:
             source = self._opened(path)
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            # Who reads the list may see a folder that is not mounted here.
+            if not self._folder.is_dir() or not any(self._folder.iterdir()):
+                raise self._unreadable(error) from error
             return NotFetched(Reason.FILE_NOT_FOUND, "it is not in the folder any more")
         except OSError as error:
             raise self._unreadable(error) from error

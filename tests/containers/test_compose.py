@@ -61,18 +61,9 @@ def installed(installation: Installation) -> Iterator[Installation]:
 
 
 def is_healthy(installation: Installation) -> bool:
-    health = {name: status for name, status in installation.health().items() if not is_stand_by(installation, name)}
+    health = installation.health()
     assert set(health.values()) == {"healthy"}, health
     return True
-
-
-def is_stand_by(installation: Installation, name: str) -> bool:
-    """One of two recorders, where the tables have one owner: it waits by being started again and again."""
-    service = next((each for each in ("recorder-2", "recorder") if f"{each}_1" in name or f"{each}-1" in name), "")
-    if not service or not installation.containers("recorder-2"):
-        return False
-    last_words = installation.logs(service)[-500:]
-    return "another process runs the recorder" in last_words
 
 
 def everything_is_told(installation: Installation) -> None:
@@ -207,8 +198,7 @@ def test_the_second_dispatcher_goes_on_alone(scaled: Installation) -> None:
 
 
 def test_all_replicas_are_read_by_prometheus(scaled: Installation) -> None:
-    stand_by = sum(is_stand_by(scaled, name) for name in scaled.health())
-    targets_are_up(scaled, len(SERVICES) + 2 - stand_by)
+    targets_are_up(scaled, len(SERVICES) + 2)
 
 
 def test_databases_are_up_to_date(scaled: Installation) -> None:
