@@ -14,6 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.fileserver.service import Fileserver
+from services.recorder.waveform import PEAKS
 from simulator import Simulator, SimulatorOptions
 from switchhook.events import EventType
 from switchhook.links import RecordingName, sign_link
@@ -124,6 +125,7 @@ async def test_a_recording_is_told_once_it_comes_through_its_link(data_dir: Path
         card = await read_card(objects, "main", name_of(event))
         assert isinstance(card, Card)
         assert (card.sha256, card.size, card.number) == (file.sha256, file.size, event.call.outside_number)
+        assert PEAKS * 0.95 < len(card.waveform) <= PEAKS
         assert {stored.name async for stored in objects.list()} == {
             object_name("main", name_of(event)),
             f"{object_name('main', name_of(event))}.json",
