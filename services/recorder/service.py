@@ -20,6 +20,7 @@ from services.recorder.kept_files import KeptFiles
 from services.recorder.link_check import LinkCheck
 from services.recorder.metrics import RecorderMetrics
 from services.recorder.office import Common, Office
+from services.recorder.openapi import DESCRIBED
 from services.recorder.retention import Limits, Retention
 from services.recorder.retention_policy import RetentionPolicy
 from services.recorder.settlement import Settlement
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from switchhook.objects import Objects
     from switchhook.runtime.clock import Clock
     from switchhook.runtime.health import ServiceHealth
+    from switchhook.runtime.openapi import Described
     from switchhook.settings import Settings
     from switchhook.storage import Database
 
@@ -95,6 +97,11 @@ class Recorder:
     def admin_routes(self) -> Sequence[RouteDef]:
         """See `Administered`."""
         return self._api.routes
+
+    @property
+    def admin_described(self) -> Described:
+        """See `Administered`."""
+        return DESCRIBED
 
     async def run(self, health: ServiceHealth) -> None:
         """Serve until cancelled."""

@@ -17,7 +17,7 @@ PEAKS = 200
 LEVEL = "lavfi.astats.Overall.Peak_level"
 """What ffmpeg calls the loudest moment of a window, in dB below full scale."""
 
-_LONGEST = 10.0  # seconds of a window: ffmpeg holds the sound of one in memory
+_LONGEST = 1.0  # seconds of a window: ffmpeg holds the sound of one in memory
 _MEASURED = re.compile(rf"^{re.escape(LEVEL)}=(?P<level>\S+)$")
 
 

@@ -183,7 +183,10 @@ async def test_a_storage_that_is_away_makes_recordings_wait_and_then_they_come(d
         office(data_dir, storage, verify_links=False) as (pbx, sink, settings),
         recorder_running(settings) as running,
     ):
+        kept = await told(sink, pbx, running)
         server.kill()
+        status, answer = await running.ask("POST", "/recordings/purge", json={"call": kept.call.id})
+        assert (status, answer["error"]) == (503, "storage")
         final = final_event(await pbx.play("incoming-direct"))
         await publish(running.recorder.address, [final])
         await eventually(lambda: "does not answer" in running.problems.get("storage", ""), within=PATIENCE)

@@ -33,7 +33,7 @@ def test_of_many_measures_the_loudest_stay(count: int) -> None:
     assert abs(peaks.index(255) - len(peaks) // 2) <= 1
 
 
-@pytest.mark.parametrize(("seconds", "samples"), [(0.001, 1), (4.0, 160), (180.0, 7200), (3 * 3600.0, 80_000)])
+@pytest.mark.parametrize(("seconds", "samples"), [(0.001, 1), (4.0, 160), (180.0, 7200), (3 * 3600.0, 8_000)])
 def test_a_window_is_a_share_of_the_length_but_never_long(seconds: float, samples: int) -> None:
     wav = Wav(codec=Codec.PCM, channels=1, rate=8000, duration=timedelta(seconds=seconds))
     assert window(wav) == samples
