@@ -16,12 +16,16 @@ _PAUSE = 0.03  # seconds after each piece
 
 @dataclass
 class Relay:
-    """Passes bytes on to `host:port`; while `is_slow`, about 30 kB a second each way. `passed` counts the slow ones."""
+    """Passes bytes on to `host:port`; while `is_slow`, about 30 kB a second each way. `passed` counts the slow ones.
+
+    Where `damage` comes by on the way there, it is passed on in capital letters.
+    """
 
     host: str
     port: int
     is_slow: bool = True
     passed: int = 0
+    damage: bytes = b""
     url: str = ""
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -31,13 +35,13 @@ class Relay:
             writer.close()
             return
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._pass(reader, far_writer))
+            group.create_task(self._pass(reader, far_writer, damage=self.damage))
             group.create_task(self._pass(far_reader, writer))
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, damage: bytes = b"") -> None:
         with suppress(OSError):
             while piece := await reader.read(_PIECE if self.is_slow else 65_536):
-                writer.write(piece)
+                writer.write(piece.replace(damage, damage.upper()) if damage else piece)
                 await writer.drain()
                 if self.is_slow:
                     self.passed += len(piece)
