@@ -18,6 +18,7 @@ class Relay:
     """Passes bytes on to `host:port`; while `is_slow`, about 30 kB a second each way. `passed` counts the slow ones.
 
     `pause`: seconds after each piece of 1 kB, while it is slow.
+    Where `damage` comes by on the way there, it is passed on in capital letters.
     """
 
     host: str
@@ -25,6 +26,7 @@ class Relay:
     is_slow: bool = True
     passed: int = 0
     pause: float = 0.03
+    damage: bytes = b""
     url: str = ""
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -34,13 +36,13 @@ class Relay:
             writer.close()
             return
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._pass(reader, far_writer))
+            group.create_task(self._pass(reader, far_writer, damage=self.damage))
             group.create_task(self._pass(far_reader, writer))
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, damage: bytes = b"") -> None:
         with suppress(OSError):
             while piece := await reader.read(_PIECE if self.is_slow else 65_536):
-                writer.write(piece)
+                writer.write(piece.replace(damage, damage.upper()) if damage else piece)
                 await writer.drain()
                 if self.is_slow:
                     self.passed += len(piece)

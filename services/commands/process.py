@@ -85,12 +85,14 @@ async def serve(
     wired = wire(settings, names).applied(settings)
     services = [build_service(name, wired, registry=registry, tracing=tracing) for name in names]
     vitals = Vitals.from_settings(wired, registry, services=names, health=health)
+    administered = [service for service in services if isinstance(service, Administered)]
     token = settings.admin.token
     admin = AdminServer(
         settings.admin.listen,
         health,
         registry,
-        routes=[route for service in services if isinstance(service, Administered) for route in service.admin_routes],
+        routes=[route for service in administered for route in service.admin_routes],
+        described=[service.admin_described for service in administered],
         token=None if token is None else token.get_secret_value(),
     )
     async with vitals.watched(), admin:

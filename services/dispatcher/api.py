@@ -23,7 +23,6 @@ from services.dispatcher.log_documents import (
     page_document,
     replay_document,
 )
-from services.dispatcher.openapi import OPENAPI
 from services.dispatcher.replay import Replay
 from services.dispatcher.selection import invalid, parse_delivery_id
 from switchhook.errors import AdminRefused
@@ -70,7 +69,6 @@ class DispatcherApi:
     def routes(self) -> Sequence[web.RouteDef]:
         """All addresses."""
         return (
-            web.get(f"{ROOT}/openapi.json", self._description),
             web.get(f"{ROOT}/deliveries", self._list),
             web.post(f"{ROOT}/deliveries/replay", self._replay),
             web.get(f"{ROOT}/deliveries/{{id}}", self._show),
@@ -101,9 +99,6 @@ class DispatcherApi:
             yield
         finally:
             self._desk = None
-
-    async def _description(self, _request: web.Request) -> web.Response:
-        return json_response(OPENAPI)
 
     async def _list(self, request: web.Request) -> web.Response:
         question = parse_list({key: request.query.getall(key) for key in request.query}, now=self._clock())

@@ -8,17 +8,11 @@ from services.dispatcher.deliveries import Status
 from services.dispatcher.gate import EndpointState
 from services.dispatcher.replay_order import Skipped
 from switchhook.events import EventType
-
-TEXT = {"type": "string"}
-_COUNT = {"type": "integer", "minimum": 0}
-_TIME = {"type": "string", "format": "date-time"}
-_TIME_OR_NOT = {"type": ["string", "null"], "format": "date-time"}
-_CURSOR = {"type": ["string", "null"], "description": "Ask again with this as `cursor`; null at the end."}
+from switchhook.runtime.openapi import CALL, COUNT, CURSOR, TEXT, TIME, TIME_OR_NOT, listed, ref, shape
 
 STATE = {"type": "string", "enum": [status.value for status in Status]}
 ID = {"type": "string", "description": "`<event id>.<endpoint>`", "examples": ["main-230307114903_10-1.crm"]}
 EVENT = {"type": "string", "description": "Such as `ringing`, `recording` or `call.ended`.", "examples": ["ringing"]}
-CALL = {"type": "string", "description": "`<call id>` or `<pbx>/<call id>`", "examples": ["230307114903_10"]}
 MOMENT = {
     "type": "string",
     "description": "How long ago (`2h`) or a time (`2026-03-07T12:00:00Z`), of the event's acceptance.",
@@ -26,18 +20,8 @@ MOMENT = {
 }
 
 
-def _object(properties: dict[str, Any], *, optional: tuple[str, ...] = ()) -> dict[str, Any]:
-    required = [name for name in properties if name not in optional]
-    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
-
-
 def _one_or_more(schema: dict[str, Any]) -> dict[str, Any]:
     return {"oneOf": [schema, {"type": "array", "items": schema}]}
-
-
-def ref(name: str) -> dict[str, str]:
-    """The schema of this name, from elsewhere in the description."""
-    return {"$ref": f"#/components/schemas/{name}"}
 
 
 _SUMMARY: dict[str, Any] = {
@@ -46,7 +30,7 @@ _SUMMARY: dict[str, Any] = {
     "endpoint": TEXT,
     "state": STATE,
     "reason": {"type": "string", "description": "Why it did not arrive (yet); empty when it did."},
-    "attempts": _COUNT,
+    "attempts": COUNT,
     "replays": {"type": "integer", "minimum": 0, "description": "How often an operator had it sent anew."},
     "type": {"type": ["string", "null"], "examples": [kind.value for kind in EventType]},
     "pbx": TEXT,
@@ -54,37 +38,36 @@ _SUMMARY: dict[str, Any] = {
     "sequence": {"type": "integer", "description": "The event's place in its call."},
     "outside_number": {"type": "string", "description": "Masked unless `numbers` is asked for."},
     "user": TEXT,
-    "accepted_at": _TIME,
-    "due_at": {**_TIME_OR_NOT, "description": "The next attempt; null while an earlier event of the call waits."},
-    "settled_at": _TIME_OR_NOT,
-    "deadline_at": _TIME_OR_NOT,
+    "accepted_at": TIME,
+    "due_at": {**TIME_OR_NOT, "description": "The next attempt; null while an earlier event of the call waits."},
+    "settled_at": TIME_OR_NOT,
+    "deadline_at": TIME_OR_NOT,
 }
 
 SCHEMAS: dict[str, Any] = {
-    "Error": _object({"error": TEXT, "message": TEXT}),
-    "Delivery": _object(_SUMMARY),
-    "DeliveryPage": _object({"deliveries": {"type": "array", "items": ref("Delivery")}, "next": _CURSOR}),
-    "DeliveryInFull": _object(
+    "Delivery": shape(_SUMMARY),
+    "DeliveryPage": shape({"deliveries": listed("Delivery"), "next": CURSOR}),
+    "DeliveryInFull": shape(
         {
             **_SUMMARY,
             "event": {"type": ["object", "null"], "description": "Null when this version cannot read it."},
-            "attempt_log": {"type": "array", "items": ref("Attempt")},
+            "attempt_log": listed("Attempt"),
         }
     ),
-    "Attempt": _object(
+    "Attempt": shape(
         {
-            "number": _COUNT,
-            "started_at": _TIME,
+            "number": COUNT,
+            "started_at": TIME,
             "duration_ms": {"type": "number"},
             "outcome": TEXT,
             "reason": TEXT,
             "status": {"type": ["integer", "null"], "description": "HTTP status; null when no answer came."},
             "address": {"type": "string", "description": "`ip:port` that was connected to."},
             "answer": {"type": "string", "description": "Its first 16 KiB, redacted; or why there was none."},
-            "answer_bytes": _COUNT,
+            "answer_bytes": COUNT,
         }
     ),
-    "ReplayOrder": _object(
+    "ReplayOrder": shape(
         {
             "id": _one_or_more(ID),
             "state": _one_or_more(STATE),
@@ -104,35 +87,35 @@ SCHEMAS: dict[str, Any] = {
             *("to", "rate", "dry_run", "cursor"),
         ),
     ),
-    "Replayed": _object(
+    "Replayed": shape(
         {
             "dry_run": {"type": "boolean"},
-            "matched": _COUNT,
+            "matched": COUNT,
             "replayed": {"type": "integer", "minimum": 0, "description": "Sent anew, or would be."},
-            "by_endpoint": {"type": "object", "additionalProperties": _COUNT},
+            "by_endpoint": {"type": "object", "additionalProperties": COUNT},
             "skipped": {
                 "type": "object",
                 "propertyNames": {"enum": [reason.value for reason in Skipped]},
-                "additionalProperties": _COUNT,
+                "additionalProperties": COUNT,
             },
-            "next": _CURSOR,
+            "next": CURSOR,
         }
     ),
-    "Endpoint": _object(
+    "Endpoint": shape(
         {
             "name": TEXT,
             "url": {"type": "string", "description": "Without the secrets that it may hold."},
             "format": TEXT,
             "state": {"type": "string", "enum": [state.value for state in EndpointState]},
             "reason": {"type": "string", "description": "Why it is not active; empty while it is."},
-            "since": _TIME,
-            "pending": _COUNT,
-            "oldest_pending_at": _TIME_OR_NOT,
+            "since": TIME,
+            "pending": COUNT,
+            "oldest_pending_at": TIME_OR_NOT,
             "last_error": {"oneOf": [ref("LastError"), {"type": "null"}]},
         }
     ),
-    "LastError": _object(
-        {"at": _TIME, "status": {"type": ["integer", "null"]}, "reason": TEXT, "answer": TEXT},
+    "LastError": shape(
+        {"at": TIME, "status": {"type": ["integer", "null"]}, "reason": TEXT, "answer": TEXT},
     ),
-    "Endpoints": _object({"endpoints": {"type": "array", "items": ref("Endpoint")}}),
+    "Endpoints": shape({"endpoints": listed("Endpoint")}),
 }

@@ -27,6 +27,7 @@ from services.dispatcher.janitor import Janitor
 from services.dispatcher.kept_events import KeptEvents
 from services.dispatcher.lane_repair import LaneRepair
 from services.dispatcher.metrics import DispatcherMetrics
+from services.dispatcher.openapi import DESCRIBED
 from services.dispatcher.own_events import OwnEvents
 from services.dispatcher.recent import RecentEvents
 from services.dispatcher.rehearsal import demand_good_templates
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from services.dispatcher.endpoint_states import Endpoints
     from services.dispatcher.formats import FileAddress
     from switchhook.runtime.health import ServiceHealth
+    from switchhook.runtime.openapi import Described
     from switchhook.settings import Settings
     from switchhook.storage.database import Database
 
@@ -122,6 +124,11 @@ class Dispatcher:
     def admin_routes(self) -> Sequence[RouteDef]:
         """See `Administered`."""
         return self._api.routes
+
+    @property
+    def admin_described(self) -> Described:
+        """See `Administered`."""
+        return DESCRIBED
 
     async def run(self, health: ServiceHealth) -> None:
         """Serve until cancelled."""

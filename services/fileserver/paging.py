@@ -15,6 +15,7 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader
 
 from services.fileserver.server import SERVER
+from services.fileserver.waveform import drawn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +36,7 @@ class Pages:
         self._policy = "; ".join(
             (
                 "default-src 'none'",
-                *(f"{kind}-src 'self'" for kind in ("script", "style", "media", "connect")),
+                *(f"{kind}-src 'self'" for kind in ("script", "style", "media")),
                 "base-uri 'none'",
                 "form-action 'none'",
                 f"frame-ancestors {' '.join(embedders) or chr(39) + 'none' + chr(39)}",
@@ -53,6 +54,7 @@ class Pages:
             title=str(recording.name).removesuffix(".mp3"),
             facts=_facts(recording),
             started_at=started_at,
+            waveform=drawn(b"" if card is None else card.waveform),
             audio=f"{prefix}player=1",
             download=f"{prefix}download=1",
         )

@@ -21,6 +21,7 @@ from services.fileserver.callers import networks
 from services.fileserver.cors import Cors
 from services.fileserver.library import Library
 from services.fileserver.metrics import FileserverMetrics
+from services.fileserver.openapi import DESCRIBED
 from services.fileserver.paging import Pages
 from services.fileserver.register import Register
 from services.fileserver.revoked import Revoked
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
     from switchhook.runtime.clock import Clock
     from switchhook.runtime.health import ServiceHealth
+    from switchhook.runtime.openapi import Described
     from switchhook.settings import FileserverSettings, Settings
 
 log = logging.getLogger(__name__)
@@ -93,6 +95,11 @@ class Fileserver:
     def admin_routes(self) -> Sequence[web.RouteDef]:
         """See `Administered`."""
         return self._api.routes
+
+    @property
+    def admin_described(self) -> Described:
+        """See `Administered`."""
+        return DESCRIBED
 
     async def run(self, health: ServiceHealth) -> None:
         """Serve until cancelled."""

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from services.recorder.recording_log import RecordingLog, next_cursor, recording_document
 from services.recorder.selection import FIELDS, HIGHEST_LIMIT, demand_known, invalid, parse_call, parse_selection
-from switchhook.errors import AdminRefused
+from switchhook.errors import AdminRefused, ObjectsError
 from switchhook.runtime.api import json_response
 
 if TYPE_CHECKING:
@@ -82,8 +82,9 @@ class RecorderApi:
         desk = self._open_desk()
         files, size, held = await desk.log.expired(self._clock())
         if not is_dry_run:
-            await desk.retention.purge()
-            await desk.retention.enforce_quota()
+            with _storage_answering():
+                await desk.retention.purge()
+                await desk.retention.enforce_quota()
         return json_response({"files": files, "bytes": size, "held": held, "dry_run": is_dry_run})
 
     async def _purge_chosen(self, selection: Selection, *, is_dry_run: bool) -> web.Response:
@@ -92,7 +93,8 @@ class RecorderApi:
             page = await desk.log.page(selection)
             free = [each.file for each in page if not each.is_held]
             if not is_dry_run:
-                await desk.retention.purge_these(free)
+                with _storage_answering():
+                    await desk.retention.purge_these(free)
             files, size, held = files + len(free), size + sum(file.size for file in free), held + len(page) - len(free)
             if len(page) < selection.limit:
                 return json_response({"files": files, "bytes": size, "held": held, "dry_run": is_dry_run})
@@ -118,6 +120,15 @@ class RecorderApi:
         if self._desk is None:
             raise AdminRefused(503, "not_running", "the recorder does not run at the moment: try again")
         return self._desk
+
+
+@contextmanager
+def _storage_answering() -> Iterator[None]:
+    """What is deleted by then stays so; the rest is left to another try."""
+    try:
+        yield
+    except (ObjectsError, OSError) as error:
+        raise AdminRefused(503, "storage", f"recordings cannot be deleted: {error}") from error
 
 
 async def _body(request: web.Request) -> dict[str, object]:

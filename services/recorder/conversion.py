@@ -14,11 +14,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from services.recorder.ffmpeg import Failure, NotConverted, is_silent, time_limit, transcode_argv
+from services.recorder.ffmpeg import LEVELS, Failure, NotConverted, is_silent, time_limit, transcode_argv
 from services.recorder.jobs import Reason
 from services.recorder.riff import HEAD_SIZE, Defect, Wav, inspect
 from services.recorder.source import NotFetched
-from services.recorder.store import WrongDuration
+from services.recorder.store import Draft, WrongDuration
+from services.recorder.waveform import waveform
 from switchhook.links import RecordingName
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ async def convert(
     name = RecordingName(link.key.call_id, link.key.link, index)
     raw = workshop.work_dir / f"{link.key.pbx}-{name}.wav"
     draft = workshop.work_dir / f"{link.key.pbx}-{name}"
+    levels = draft.with_name(f"{draft.name}{LEVELS}")
     try:
         with workshop.metrics.download_seconds.time():
             fetched = await source.download(row, raw)
@@ -75,9 +77,12 @@ async def convert(
         if wav.duration < workshop.min_length:
             return Defective(Reason.TOO_SHORT, f"{wav.duration.total_seconds():.3f} s")
         refused = await _transcode(raw, draft, wav, workshop)
-        return refused or await _keep(draft, link, name, wav=wav, workshop=workshop)
+        if refused:
+            return refused
+        shape = await asyncio.to_thread(_waveform, levels)
+        return await _keep(Draft(draft, wav.duration, shape), link, name, wav=wav, workshop=workshop)
     finally:
-        for left in (raw, draft):
+        for left in (raw, draft, levels):
             with suppress(OSError):
                 left.unlink(missing_ok=True)
 
@@ -103,10 +108,10 @@ async def _transcode(raw: Path, draft: Path, wav: Wav, workshop: Workshop) -> De
 
 
 async def _keep(
-    draft: Path, link: AwaitedLink, name: RecordingName, *, wav: Wav, workshop: Workshop
+    draft: Draft, link: AwaitedLink, name: RecordingName, *, wav: Wav, workshop: Workshop
 ) -> RecordingFile | Defective:
     with workshop.metrics.store_seconds.time():
-        kept = await workshop.store.keep(draft, link, name, duration=wav.duration)
+        kept = await workshop.store.keep(draft, link, name)
     if isinstance(kept, WrongDuration):
         return Defective(Reason.WRONG_DURATION, kept.detail)
     log.info(
@@ -127,3 +132,12 @@ def _inspected(raw: Path) -> Wav | Defect:
     with raw.open("rb") as file:
         head = file.read(HEAD_SIZE)
     return inspect(head, raw.stat().st_size)
+
+
+def _waveform(levels: Path) -> bytes:
+    """What the player page shows; without it, it shows a bar."""
+    try:
+        with levels.open(encoding="ascii", errors="replace") as lines:
+            return waveform(line.rstrip("\n") for line in lines)
+    except OSError:
+        return b""

@@ -16,12 +16,17 @@ from typing import TYPE_CHECKING
 
 import ffmpeg
 
+from services.recorder.waveform import LEVEL, window
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from services.recorder.riff import Wav
 
 SAMPLE_RATE = 24_000
+LEVELS = ".levels"
+"""What is put to the end of an MP3's path for the file in which ffmpeg writes how loud it is."""
+
 TAIL_SIZE = 2_000
 """Characters of ffmpeg's messages that are worth keeping."""
 
@@ -64,11 +69,17 @@ TranscodeOutcome = Converted | NotConverted
 
 
 def transcode_argv(program: str, source: str, target: str, *, wav: Wav, bitrate: int) -> Sequence[str]:
-    """The command line for one conversion; `bitrate` in kbit/s for one channel, two get twice that."""
+    """The command line for one conversion; `bitrate` in kbit/s for one channel, two get twice that.
+
+    Beside the MP3 it writes how loud each window of it is (`LEVELS`).
+    """
     channels = min(wav.channels, 2)
     # `file:` keeps a path that begins with a word and a colon from being taken for a protocol.
-    # The loudest moment is measured on the way, which costs nothing that could be measured.
+    # The loudest moments are measured on the way, which costs nothing that could be measured.
     sound = ffmpeg.input(f"file:{source}", threads=1)["a:0"].filter("volumedetect")
+    sound = sound.filter("asetnsamples", n=window(wav), p=0)
+    sound = sound.filter("astats", metadata=1, reset=1, measure_perchannel="none", measure_overall="Peak_level")
+    sound = sound.filter("ametadata", mode="print", key=LEVEL, file=f"file:{target}{LEVELS}")
     stream = sound.output(
         f"file:{target}",
         format="mp3",

@@ -13,6 +13,7 @@ from services.recorder.catalog import Catalog
 from services.recorder.intake import Intake
 from services.recorder.link_check import LinkCheck
 from services.recorder.metrics import RecorderMetrics
+from services.recorder.openapi import DESCRIBED
 from services.recorder.term import Surroundings, Term
 from services.recorder.transcoder import Transcoder, find_ffmpeg
 from services.recorder.trouble import Trouble
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from switchhook.objects import Objects
     from switchhook.runtime.clock import Clock
     from switchhook.runtime.health import ServiceHealth
+    from switchhook.runtime.openapi import Described
     from switchhook.settings import Settings
     from switchhook.storage import Database
 
@@ -78,6 +80,11 @@ class Recorder:
     def admin_routes(self) -> Sequence[RouteDef]:
         """See `Administered`."""
         return self._api.routes
+
+    @property
+    def admin_described(self) -> Described:
+        """See `Administered`."""
+        return DESCRIBED
 
     async def run(self, health: ServiceHealth) -> None:
         """Serve until cancelled."""

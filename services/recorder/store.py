@@ -28,6 +28,15 @@ TOLERANCE = timedelta(milliseconds=100)
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """An MP3 that is to be stored; `duration` is that of its source, `waveform` as on its card."""
+
+    path: Path
+    duration: timedelta
+    waveform: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class WrongDuration:
     """The MP3 is not as long as what was recorded, or is no MP3."""
 
@@ -41,19 +50,17 @@ class Store:
         self._objects = objects
         self._kept = kept
 
-    async def keep(
-        self, draft: Path, link: AwaitedLink, name: RecordingName, *, duration: timedelta
-    ) -> RecordingFile | WrongDuration:
-        """Check, tag and store a draft; `duration` is that of the source."""
-        made = await asyncio.to_thread(measure, draft)
+    async def keep(self, draft: Draft, link: AwaitedLink, name: RecordingName) -> RecordingFile | WrongDuration:
+        """Check, tag and store a draft."""
+        made, duration = await asyncio.to_thread(measure, draft.path), draft.duration
         if made is None:
             return WrongDuration("not an MP3")
         if abs(made.duration - duration) > TOLERANCE:
             return WrongDuration(f"{made.duration.total_seconds():.3f} s instead of {duration.total_seconds():.3f} s")
-        await asyncio.to_thread(tag, draft, link)
+        await asyncio.to_thread(tag, draft.path, link)
         pbx = link.key.pbx
         await self._kept.begin_upload(pbx, name)
-        placed = await self._objects.put(object_name(pbx, name), draft)
+        placed = await self._objects.put(object_name(pbx, name), draft.path)
         card = Card(
             user=link.user,
             number=link.outside_number,
@@ -64,6 +71,7 @@ class Store:
             size=placed.size,
             sha256=placed.sha256,
             channels=made.channels,
+            waveform=draft.waveform,
         )
         await write_card(self._objects, pbx, name, card)
         return RecordingFile(

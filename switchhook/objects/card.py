@@ -33,7 +33,10 @@ class GoneReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """What is known of an MP3. `number` is the outside party's; `user` the extension; texts are empty when unknown."""
+    """What is known of an MP3. `number` is the outside party's; `user` the extension; texts are empty when unknown.
+
+    `waveform`: its loudest moments one after the other, 255 is full scale; empty for one of an older version.
+    """
 
     user: str
     number: str
@@ -44,6 +47,7 @@ class Card:
     size: int
     sha256: str
     channels: int
+    waveform: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +88,8 @@ def card_bytes(card: Card | Gone) -> bytes:
     if isinstance(card, Gone):
         return orjson.dumps({"gone": card.reason.value, "at": _text(card.at)})
     fields = asdict(card)
-    return orjson.dumps({**fields, "started_at": _text(card.started_at), "duration": card.duration.total_seconds()})
+    told = {"started_at": _text(card.started_at), "duration": card.duration.total_seconds()}
+    return orjson.dumps({**fields, **told, "waveform": card.waveform.hex()})
 
 
 def parse_card(content: bytes) -> Card | Gone:
@@ -93,9 +98,9 @@ def parse_card(content: bytes) -> Card | Gone:
         fields: dict[str, Any] = orjson.loads(content)
         if "gone" in fields:
             return Gone(at=_moment(fields["at"]), reason=GoneReason(fields["gone"]))
-        known = {key: fields[key] for key in Card.__dataclass_fields__}
+        known = {key: fields[key] for key in Card.__dataclass_fields__ if key != "waveform"}
         moments = {"started_at": _moment(known["started_at"]), "duration": timedelta(seconds=known["duration"])}
-        return Card(**{**known, **moments})
+        return Card(**{**known, **moments, "waveform": bytes.fromhex(fields.get("waveform", ""))})
     except (ValueError, KeyError, TypeError) as error:
         raise ObjectDamaged("it is no card") from error
 

@@ -11,7 +11,8 @@ from prometheus_client.exposition import choose_encoder
 
 from switchhook.errors import AddressUnavailable
 from switchhook.runtime.address import split_listen
-from switchhook.runtime.api import PREFIX, api_middleware
+from switchhook.runtime.api import PREFIX, api_middleware, json_response
+from switchhook.runtime.openapi import ROUTE, openapi
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from switchhook.runtime.health import Health
+    from switchhook.runtime.openapi import Described
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +36,12 @@ class AdminServer:
         registry: CollectorRegistry,
         *,
         routes: Sequence[web.RouteDef] = (),
+        described: Sequence[Described] = (),
         token: str | None = None,
     ) -> None:
         """`listen` is `host:port` or `:port`; port 0 takes a free one. `token` opens `routes`, all under `/api/`.
+
+        What `described` says of them is served too (`openapi.ROUTE`).
 
         Raises `ValueError` for a route elsewhere: it would be open to everybody.
         """
@@ -46,6 +51,7 @@ class AdminServer:
         self._health = health
         self._registry = registry
         self._routes = routes
+        self._openapi = openapi(described)
         self._token = token
         self.address = listen  # `host:port` as bound, once it is open
 
@@ -55,6 +61,7 @@ class AdminServer:
         application.router.add_get("/livez", self._live)
         application.router.add_get("/readyz", self._ready)
         application.router.add_get("/metrics", self._metrics)
+        application.router.add_get(ROUTE, self._description)
         application.router.add_routes(self._routes)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
@@ -73,6 +80,9 @@ class AdminServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._runner.cleanup()
+
+    async def _description(self, _request: web.Request) -> web.Response:
+        return json_response(self._openapi)
 
     async def _live(self, _request: web.Request) -> web.Response:
         return web.Response(text="live\n")

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from aiohttp.web import RouteDef
 
     from switchhook.runtime.health import ServiceHealth
+    from switchhook.runtime.openapi import Described
 
 
 class Service(Protocol):
@@ -30,3 +31,7 @@ class Administered(Protocol):
     @property
     def admin_routes(self) -> Sequence[RouteDef]:
         """Under `/api/`."""
+
+    @property
+    def admin_described(self) -> Described:
+        """What these are, for the description of the API."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import jsonschema  # type: ignore[import-untyped] # it comes without type information
 import pytest
 
-from services.dispatcher.openapi import OPENAPI
+from services.dispatcher.openapi import DESCRIBED
 from switchhook.events import EventType
+from switchhook.runtime.openapi import openapi
+from tests.described import validate
 from tests.integration.commands.command import switchhook
 from tests.integration.commands.office import office, received
 from tests.receiver import Answer, WebhookReceiver
@@ -126,7 +127,7 @@ async def test_every_answer_is_as_it_is_described(tmp_path: Path, crm: WebhookRe
     async with office(tmp_path, {"crm": crm}) as running:
         await running.publish(*events())
         await running.settled("dead", 3)
-        assert (await running.ask("GET", "/openapi.json"))[1] == OPENAPI
+        assert (await running.ask("GET", "/openapi.json"))[1] == openapi([DESCRIBED])
         order = {"call": CALL_ID, "state": ["dead"], "dry_run": True}
         for method, path, body, name in (
             ("GET", "/deliveries?limit=2&event=ringing&event=started", None, "DeliveryPage"),
@@ -138,7 +139,7 @@ async def test_every_answer_is_as_it_is_described(tmp_path: Path, crm: WebhookRe
         ):
             status, answer = await running.ask(method, path, body)
             assert status == 200, answer
-            validate(answer, name)
+            validate(answer, name, DESCRIBED)
         wrong: tuple[tuple[str, str, object, int], ...] = (
             ("GET", "/deliveries?state=lost", None, 400),
             ("GET", "/deliveries?colour=red", None, 400),
@@ -152,12 +153,7 @@ async def test_every_answer_is_as_it_is_described(tmp_path: Path, crm: WebhookRe
         for method, path, given, expected in wrong:
             status, answer = await running.ask(method, path, given)
             assert status == expected, answer
-            validate(answer, "Error")
-
-
-def validate(answer: dict[str, Any], name: str) -> None:
-    """The answer is what the description says of it."""
-    jsonschema.validate(answer, {"$ref": f"#/components/schemas/{name}", "components": OPENAPI["components"]})
+            validate(answer, "Error", DESCRIBED)
 
 
 async def test_without_the_right_token_nothing_is_told(tmp_path: Path, crm: WebhookReceiver) -> None:
@@ -165,7 +161,7 @@ async def test_without_the_right_token_nothing_is_told(tmp_path: Path, crm: Webh
         for token in (None, "another-token-of-somebody"):
             status, answer = await running.ask("GET", "/deliveries", token=token)
             assert status == 401
-            validate(answer, "Error")
+            validate(answer, "Error", DESCRIBED)
         (tmp_path / "other").write_text("another-token-of-somebody")
         refused = await running.command("deliveries", "list", "--token-file", str(tmp_path / "other"), code=1)
         assert "does not accept this token" in refused.err

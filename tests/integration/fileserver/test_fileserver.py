@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import os
 import ssl
 from contextlib import suppress
 from datetime import timedelta
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from services.fileserver.files import CHUNK
 from services.fileserver.service import Fileserver, Limits
 from switchhook.errors import AddressUnavailable, ConfigError
 from switchhook.runtime.health import Health
@@ -281,6 +283,21 @@ async def test_many_downloads_at_once_are_all_whole(library: Library) -> None:
         answers = await asyncio.gather(*(fetch(port, library.link()) for _ in range(40)))
     assert all(answer.body == AUDIO for answer in answers)
     assert _open_files() <= before + 2
+
+
+async def test_a_plain_file_is_sent_by_the_kernel(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[int] = []
+    real = os.sendfile
+
+    def watched(out: int, source: int, offset: int, count: int) -> int:
+        sent.append(real(out, source, offset, count))
+        return sent[-1]
+
+    monkeypatch.setattr(os, "sendfile", watched)
+    async with library.serving() as port:
+        answer = await fetch(port, library.link())
+    assert answer.body == AUDIO
+    assert len(AUDIO) - 2 * CHUNK <= sum(sent) < len(AUDIO)  # the first piece comes with the headers
 
 
 async def test_the_log_line_has_no_signature(library: Library, caplog: pytest.LogCaptureFixture) -> None:

@@ -14,12 +14,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
+from services.fileserver.openapi import DESCRIBED
 from services.fileserver.service import Fileserver
 from switchhook.runtime.admin import AdminServer
 from switchhook.runtime.health import Health
 from switchhook.settings import DatabaseSettings
 from tests.cluster import Cluster
 from tests.deadline import eventually
+from tests.described import validate
 from tests.integration.fileserver.conftest import AUDIO, PATH, Library
 from tests.integration.fileserver.wire import fetch
 
@@ -145,6 +147,33 @@ async def test_a_wrong_order_is_refused_with_a_sentence(library: Library, named:
     assert status == 400
     assert said in answer["message"]
     assert unknown[0] == 404
+
+
+async def test_every_answer_is_as_it_is_described(library: Library) -> None:
+    async with open_office(library) as office:
+        await fetch(office.port, library.link())
+        await _until_kept(office, 1)
+        _, made = await office.ask("POST", "/links/revocations", recipient="crm", since="1h")
+        validate(made, "Revocation", DESCRIBED)
+        for method, path, name in (
+            ("GET", "/links/revocations", "Revocations"),
+            ("DELETE", f"/links/revocations/{made['id']}", "Restored"),
+            ("GET", f"/listens?call={CALL}&recipient=crm&since=1h&limit=1", "Listens"),
+        ):
+            status, answer = await office.ask(method, path)
+            assert status == 200, answer
+            validate(answer, name, DESCRIBED)
+        assert len(answer["listens"]) == 1
+        for method, path, expected in (
+            ("POST", "/links/revocations", 400),
+            ("GET", "/listens?limit=1001", 400),
+            ("GET", "/listens?colour=red", 400),
+            ("DELETE", "/links/revocations/nothing", 404),
+            ("DELETE", "/listens", 405),
+        ):
+            status, answer = await office.ask(method, path)
+            assert status == expected, answer
+            validate(answer, "Error", DESCRIBED)
 
 
 async def test_every_listen_is_kept(library: Library) -> None:

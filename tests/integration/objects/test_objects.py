@@ -38,6 +38,7 @@ from switchhook.objects import (
 from switchhook.objects.bucket import Bucket, open_bucket
 from switchhook.settings import Settings, StorageSettings
 from tests.deadline import eventually
+from tests.relay import relay_to
 from tests.unit.objects.test_card import CARD
 
 if TYPE_CHECKING:
@@ -137,6 +138,17 @@ async def test_a_writer_that_fails_leaves_nothing(bucket: Bucket) -> None:
     assert [stored.name async for stored in bucket.list("")] == []
     if bucket.root is not None:
         assert [path for path in bucket.root.rglob("*") if path.is_file()] == []
+
+
+async def test_what_changes_on_its_way_to_the_storage_is_noticed_and_removed(s3_server: S3Server) -> None:
+    storage = s3_server.storage(f"changed-{os.urandom(6).hex()}")
+    async with relay_to(s3_server.url) as way:
+        way.is_slow, way.damage = False, b"what was said"
+        objects = open_objects(Settings(storage=storage.model_copy(update={"endpoint": way.url})))
+        with pytest.raises(ObjectDamaged, match="gives back something else"):
+            await objects.put(NAME, b"... what was said ...")
+        assert await objects.open(NAME) is None
+        await objects.put(NAME, b"... and what was not ...")
 
 
 async def test_a_sealed_object_cannot_be_read_without_us(bucket: Bucket, sound: Path) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from services.recorder.folder_source import FolderSource
 from simulator import Simulator, SimulatorOptions
 from switchhook.events import EventType
 from tests.deadline import eventually
@@ -186,6 +187,45 @@ async def test_what_cannot_be_heard_is_absent_with_the_reason(
     assert event.type is (EventType.RECORDING_ABSENT if reason else EventType.RECORDING_READY)
     assert [file.index for file in event.recording.files] == list(range(1, files + 1))
     assert len(jobs) == files
+
+
+@pytest.mark.parametrize("word", ["the kernel's", "nobody's"])
+async def test_a_new_file_is_seen_with_and_without_the_kernels_word(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    """A mounted folder has nobody who tells of changes."""
+    if word == "nobody's":
+        monkeypatch.setattr("services.recorder.folder_source.watchfiles.awatch", _no_watch)
+    else:
+        monkeypatch.setattr("services.recorder.folder_source._SCAN_EVERY", 3600.0)
+    (folder / "202").mkdir()
+    source = FolderSource(folder, pbx="main", timezone="UTC", patience=timedelta(minutes=1))
+    found: list[str] = []
+
+    async def look() -> None:
+        found.extend([row.file async for rows in source.listed_after(1) for row in rows])
+
+    await look()  # through the whole folder
+    stirred = asyncio.Event()
+    running = asyncio.create_task(source.run(stirred.set))
+    try:
+        for number in range(100):
+            if found:
+                break
+            # A watch that has just begun tells only of what comes later.
+            (folder / "202" / f"[x]_420777-202_20260514120000({number}).wav").write_bytes(sound_file(0.1))
+            await asyncio.sleep(0.2)
+            if stirred.is_set() or word == "nobody's":
+                stirred.clear()
+                await look()
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+    assert found
+
+
+def _no_watch(*_: object, **__: object) -> AsyncIterator[object]:
+    raise OSError("this folder cannot be watched")
 
 
 async def test_a_broken_file_is_known_after_a_restart_that_comes_too_late(data_dir: Path, folder: Path) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import mutagen
 import pytest
 
+from services.recorder.transcoder import find_ffmpeg
 from simulator import Simulator, SimulatorOptions
 from switchhook.events import CallId, EventId, EventType, Summary, SummarySource, event_id
 from tests.deadline import eventually
@@ -198,6 +199,34 @@ async def test_a_bad_recording_fails_after_three_tries(data_dir: Path, fault: st
     assert event.recording is not None
     assert (event.recording.reason, event.recording.files) == (reason, ())
     assert not mp3_path(settings, event).exists()
+
+
+async def test_an_mp3_of_another_length_is_never_told(data_dir: Path, tmp_path: Path) -> None:
+    program = tmp_path / "short-ffmpeg"
+    program.write_text(_SHORT_FFMPEG.format(find_ffmpeg(None)))
+    program.chmod(0o755)
+    async with (
+        office(data_dir, codec="pcm", ffmpeg=str(program)) as (pbx, sink, settings),
+        recorder_running(settings) as running,
+    ):
+        final = await played(pbx, running)
+        [event] = await told(sink, final)
+        assert running.counted("switchhook_recording_defects_total", reason="wrong_duration") == 3
+    assert (event.type, event.recording and event.recording.reason) == (EventType.RECORDING_FAILED, "wrong_duration")
+    assert not mp3_path(settings, event).exists()
+
+
+# The real one, but what it makes lasts for half a second.
+_SHORT_FFMPEG = """#!/bin/sh
+left=$#
+for one; do
+  shift
+  [ $left -eq 1 ] && set -- "$@" -t 0.5
+  set -- "$@" "$one"
+  left=$((left - 1))
+done
+exec {} "$@"
+"""
 
 
 async def test_a_recording_that_gets_well_in_time_is_ready(data_dir: Path) -> None:

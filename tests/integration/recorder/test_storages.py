@@ -14,6 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.fileserver.service import Fileserver
+from services.recorder.waveform import PEAKS
 from simulator import Simulator, SimulatorOptions
 from switchhook.events import EventType
 from switchhook.links import RecordingName, sign_link
@@ -124,6 +125,7 @@ async def test_a_recording_is_told_once_it_comes_through_its_link(data_dir: Path
         card = await read_card(objects, "main", name_of(event))
         assert isinstance(card, Card)
         assert (card.sha256, card.size, card.number) == (file.sha256, file.size, event.call.outside_number)
+        assert PEAKS * 0.95 < len(card.waveform) <= PEAKS
         assert {stored.name async for stored in objects.list()} == {
             object_name("main", name_of(event)),
             f"{object_name('main', name_of(event))}.json",
@@ -181,7 +183,10 @@ async def test_a_storage_that_is_away_makes_recordings_wait_and_then_they_come(d
         office(data_dir, storage, verify_links=False) as (pbx, sink, settings),
         recorder_running(settings) as running,
     ):
+        kept = await told(sink, pbx, running)
         server.kill()
+        status, answer = await running.ask("POST", "/recordings/purge", json={"call": kept.call.id})
+        assert (status, answer["error"]) == (503, "storage")
         final = final_event(await pbx.play("incoming-direct"))
         await publish(running.recorder.address, [final])
         await eventually(lambda: "does not answer" in running.problems.get("storage", ""), within=PATIENCE)

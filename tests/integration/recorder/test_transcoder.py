@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import mutagen
 import pytest
 
-from services.recorder.ffmpeg import Converted, Failure, NotConverted, transcode_argv
+from services.recorder.ffmpeg import LEVELS, Converted, Failure, NotConverted, transcode_argv
 from services.recorder.riff import HEAD_SIZE, Wav, inspect
 from services.recorder.transcoder import Transcoder, find_ffmpeg
+from services.recorder.waveform import PEAKS, waveform
 from simulator.sound import Codec, wav
 from switchhook.errors import ConfigError
 from tests.deadline import eventually
@@ -43,6 +44,11 @@ def pids(path: Path, count: int) -> Callable[[], bool]:
     return lambda: path.exists() and len(path.read_text().split()) == count
 
 
+def shape(target: Path) -> bytes:
+    """The waveform of an MP3 that was made."""
+    return waveform(target.with_name(f"{target.name}{LEVELS}").read_text().splitlines())
+
+
 @pytest.mark.parametrize("codec", list(Codec))
 @pytest.mark.parametrize("seconds", [0.4, 7.337, 61.013])
 async def test_the_mp3_is_as_long_as_the_source_even_for_a_plain_player(
@@ -62,6 +68,23 @@ async def test_the_mp3_is_as_long_as_the_source_even_for_a_plain_player(
     sound: Any = mutagen.File(target)
     assert abs(sound.info.length - judged.duration.total_seconds()) < 0.1
     assert sound.info.channels == judged.channels
+    peaks = shape(target)
+    assert PEAKS * 0.95 < len(peaks) <= PEAKS
+    assert min(peaks) > 0.4 * max(peaks)  # the simulator's melodies never stop
+
+
+async def test_the_waveform_shows_where_it_is_quiet(tmp_path: Path) -> None:
+    loud, quiet = wav(Codec.PCM, melody=1, seconds=2), bytes(32_000)
+    source, target = tmp_path / "it's: a, b.wav", tmp_path / "it's: a, b.mp3"
+    source.write_bytes(loud[:16_044] + quiet + loud[16_044 + len(quiet) :])
+    judged = inspect(source.read_bytes(), source.stat().st_size)
+    assert isinstance(judged, Wav)
+    argv = transcode_argv(find_ffmpeg(None), str(source), str(target), wav=judged, bitrate=32)
+    assert isinstance(await Transcoder(concurrency=1).run(argv, limit=LIMIT), Converted)
+    peaks = shape(target)
+    assert len(peaks) == PEAKS
+    assert max(peaks[101:]) == 0
+    assert min(peaks[:99]) > 0
 
 
 async def test_what_ffmpeg_cannot_read_is_the_fault_of_the_source(tmp_path: Path) -> None:

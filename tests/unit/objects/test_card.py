@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import orjson
 import pytest
 
 from switchhook.errors import ConfigError, KeyMissing, ObjectDamaged
@@ -20,7 +22,12 @@ CARD = Card(
     size=4000,
     sha256="ab" * 32,
     channels=2,
+    waveform=bytes(range(200)),
 )
+
+
+def _no_peaks() -> bytes:
+    return orjson.dumps({**orjson.loads(card_bytes(CARD)), "waveform": "none"})
 
 
 @pytest.mark.parametrize("card", [CARD, Gone(at=CARD.started_at, reason=GoneReason.QUOTA)])
@@ -29,10 +36,17 @@ def test_a_card_is_read_as_it_was_written(card: Card | Gone) -> None:
 
 
 def test_what_a_later_version_adds_is_ignored() -> None:
-    assert parse_card(card_bytes(CARD)[:-1] + b',"waveform":[1,2]}') == CARD
+    assert parse_card(card_bytes(CARD)[:-1] + b',"mood":[1,2]}') == CARD
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"gone":"stolen","at":"2026-05-14T12:00:00"}', b"\xff"])
+def test_a_card_of_an_earlier_version_has_no_waveform() -> None:
+    earlier = {key: value for key, value in orjson.loads(card_bytes(CARD)).items() if key != "waveform"}
+    assert parse_card(orjson.dumps(earlier)) == replace(CARD, waveform=b"")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b'{"gone":"stolen","at":"2026-05-14T12:00:00"}', b"\xff", _no_peaks()]
+)
 def test_what_is_no_card_is_damage(content: bytes) -> None:
     with pytest.raises(ObjectDamaged):
         parse_card(content)

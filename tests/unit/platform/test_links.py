@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, urlencode
 
@@ -80,6 +81,22 @@ def test_an_old_key_opens_its_links_until_it_is_removed() -> None:
 
 def test_a_key_of_the_same_id_and_another_secret_is_refused() -> None:
     assert verdict(signed(), keys=(LinkKey(KEY.id, b"guess"),)) is Verdict.FORGED
+
+
+def test_signatures_are_compared_in_constant_time_and_nothing_else_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, compared = hmac.compare_digest, list[tuple[object, object]]()
+
+    def watched(one: bytes, other: bytes) -> bool:
+        compared.append((one, other))
+        return real(one, other) or other == b"x"
+
+    monkeypatch.setattr(hmac, "compare_digest", watched)
+    query = signed()
+    genuine = dict(parse_qsl(query))["sig"]
+    assert verdict(query) is Verdict.GENUINE
+    assert verdict(query.replace(genuine, "y" + genuine[1:])) is Verdict.FORGED
+    assert verdict(query.replace(genuine, "x")) is Verdict.GENUINE
+    assert compared == [(genuine.encode(), given.encode()) for given in (genuine, "y" + genuine[1:], "x")]
 
 
 def test_the_secret_is_not_shown() -> None:
