@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from services.monitor.calls.frames import leg_gone, leg_seen
-from services.monitor.calls.history import know_joins, missed_frames
+from services.monitor.calls.history import begins_anew, know_joins, missed_frames
 from services.monitor.calls.renumbering import renumbered
 from switchhook.events import DnKind
 
@@ -87,6 +87,8 @@ def replay(picture: Picture, segments: Sequence[Segment], *, since: datetime, sh
     """
     with picture.in_gap():
         for frame in missed_frames(segments, picture.register, picture.plan, since=since):
+            if (call := picture.register.by_number(frame.call.number)) is not None and begins_anew(frame.call, call):
+                picture.end(call, call.vacant_since or frame.at)
             if frame.leg is not None:
                 leg_seen(picture, frame.leg, frame.at)
             elif frame.key not in shown:
