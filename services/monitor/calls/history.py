@@ -169,15 +169,17 @@ def _is_seen_late(key: CallKey, call: LiveCall) -> bool:
 def _log_ahead(call: LiveCall, key: CallKey, segments: Iterable[Segment]) -> timedelta:
     """How far the log's clock is ahead of the one by which the call was seen: whatever was seen late makes it less.
 
-    The beginning of a part of the call tells it when its first sight was late, unless it is that of another part.
+    The beginning of a part of the call tells it when its first sight was late, unless it is that of another part. More
+    than a moment behind it cannot be: the times of the log are by our clock, within seconds.
     """
     if _is_seen_late(key, call):
         return timedelta()
     joined_at = {one.dn: one.joined_at for one in reversed(call.participants)}
     apart = [one.started_at - joined_at[dn] for one in segments for dn in _dns(one) if dn in joined_at]
     found = [ahead for ahead in apart if abs(ahead) <= SAME_MOMENT]
-    if key.number == call.numbers[0]:
-        found.append(key.arrived_at - call.arrived_at)
+    arrived = key.arrived_at - call.arrived_at
+    if key.number == call.numbers[0] and arrived >= -SAME_MOMENT:
+        found.append(arrived)
     return max(found, default=timedelta())
 
 

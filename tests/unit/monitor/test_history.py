@@ -421,6 +421,16 @@ def test_a_call_that_was_first_seen_long_after_its_arrival_is_not_told_again() -
     assert _told(tracker) == ["30.0 started 117 link=1 reconciled", "40.0 ended 117 link=1 answered 10.0s reconciled"]
 
 
+def test_a_call_that_was_seen_some_seconds_after_its_arrival_does_not_end_in_the_future() -> None:
+    """Its first frames were lost: that is no sign of a PBX whose clock is behind."""
+    tracker = new_tracker()
+    apply(tracker, "5.0 upsert 117/1 Connected call=10 routed=1")
+    _told(tracker)
+    tracker.replay([_segment("117", 0, 10, answered=5)], since=SINCE, shown=())
+    _hang_up(tracker, 12)
+    assert _told(tracker) == ["10.0 ended 117 link=1 answered 5.0s reconciled"]
+
+
 def test_an_unknown_call_before_a_restart_is_left_to_the_proof() -> None:
     """A later one has its number."""
     tracker = new_tracker()
