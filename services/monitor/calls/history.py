@@ -174,8 +174,12 @@ def _log_ahead(call: LiveCall, key: CallKey, segments: Iterable[Segment]) -> tim
     """
     if _is_seen_late(key, call):
         return timedelta()
+    parts = [(dn, one) for one in segments for dn in _dns(one)]
     joined_at = {one.dn: one.joined_at for one in reversed(call.participants)}
-    apart = [one.started_at - joined_at[dn] for one in segments for dn in _dns(one) if dn in joined_at]
+    for dn, one in parts:
+        if dn in joined_at and one.started_at + SAME_MOMENT < joined_at[dn] <= one.ended_at:
+            del joined_at[dn]  # its first sight was one of what had begun long before
+    apart = [one.started_at - joined_at[dn] for dn, one in parts if dn in joined_at]
     found = [ahead for ahead in apart if abs(ahead) <= SAME_MOMENT]
     arrived = key.arrived_at - call.arrived_at
     if key.number == call.numbers[0] and arrived >= -SAME_MOMENT:

@@ -455,3 +455,27 @@ def test_a_call_that_came_and_went_under_the_number_of_one_before_a_restart_is_a
         f"{second} 33.0 started 204 link=1 reconciled",
         f"{second} 40.0 ended 204 link=1 answered 7.0s reconciled",
     ]
+
+
+def test_who_was_found_talking_and_got_the_call_back_in_the_next_gap_talked_twice() -> None:
+    """His first sight is nearer to the beginning of his second part than to that of the one that he was seen in."""
+    tracker = new_tracker()
+    queue = _segment("820", 0, 30, answered=0)
+    tracker.replay([queue], since=SINCE, shown=(("117", 5),))
+    apply(tracker, "40.0 snapshot lost=1.0 117/5=Connected@10")
+    assert _told(tracker) == [
+        "0.0 ringing 820 link=0 reconciled",
+        "40.0 ringing 117 link=0 reconciled",
+        "40.0 started 117 link=1 reconciled",
+    ]
+    first, second = _segment("117", 28, 40.1, answered=30), _segment("117", 41.2, 47, answered=42)
+    tracker.replay([queue, first, _segment("204", 40.1, 41.1), second], since=SINCE, shown=())
+    _hang_up(tracker, 60)
+    assert _told(tracker) == [
+        "40.1 ringing 204 link=1 reconciled",
+        "40.1 ended 117 link=1 blind answered 0.1s transferred reconciled",
+        "41.1 ringing_stopped 204 link=1 reconciled",
+        "41.2 ringing 117 link=1 reconciled",
+        "42.0 started 117 link=2 blind reconciled",
+        "47.0 ended 117 link=2 answered 5.0s reconciled",
+    ]
