@@ -6,8 +6,8 @@ import uuid
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, settings
 
+from tests.chance import fix_examples
 from tests.cluster import Cluster
 from tests.s3_server import S3Server
 
@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-# A loaded machine is slow, which is no fault of what is tested.
-settings.register_profile("switchhook", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("switchhook")
+fix_examples()
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ def _to_hand_over(
     moves = []
     for one in table:
         heir = one.wanted_by
-        if one.owner == number and heir in living and heir != number and left[number] > left[heir] + 1:
+        if one.owner == number and heir in living and _gives(left, number, heir):
             moves.append(one.pbx)
             left[number] -= 1
             left[heir] += 1
@@ -85,7 +85,7 @@ def _to_ask(
 ) -> Sequence[str]:
     left = count.copy()
     for one in table:
-        if one.wanted_by == replica.number and one.owner != replica.number:
+        if one.wanted_by == replica.number and _gives(left, one.owner, replica.number):
             left[replica.number] += 1  # on its way
             left[one.owner] -= 1
     asked = left[replica.number] - count[replica.number]
@@ -95,7 +95,13 @@ def _to_ask(
         richest = max(living, key=lambda number: (left[number], number))
         if left[richest] < left[replica.number] + 2:
             break
-        pbx = next((one.pbx for one in table if _may_be_asked_for(one, richest, living, replica, moves)), None)
+        free_for_us = (
+            one.pbx
+            for one in table
+            if one.owner == richest and one.pbx in replica.configured and one.pbx not in moves
+            if one.wanted_by not in living or not _gives(count, richest, one.wanted_by)
+        )
+        pbx = next(free_for_us, None)
         if pbx is None:
             break
         moves.append(pbx)
@@ -104,8 +110,6 @@ def _to_ask(
     return moves
 
 
-def _may_be_asked_for(
-    one: Ownership, owner: int, living: Collection[int], replica: Replica, asked: Collection[str]
-) -> bool:
-    is_wanted = one.wanted_by in living and one.wanted_by != one.owner
-    return one.owner == owner and not is_wanted and one.pbx in replica.configured and one.pbx not in asked
+def _gives(count: Counter[int], owner: int, heir: int) -> bool:
+    """True when the owner hands over what the heir asks for; an old wish may have become one that he does not grant."""
+    return owner != heir and count[owner] > count[heir] + 1

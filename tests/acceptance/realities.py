@@ -222,6 +222,7 @@ REALITIES = [
         wanted=[(IVR, QUEUE, "ringing 117 ext 0", "ended 820 Missed 0")],
     ),
     Reality(name="token_expired", script=scripts.token_expired, wanted=[BLIND]),
+    Reality(name="token_stolen", script=scripts.token_stolen, wanted=[direct("202")]),
     Reality(
         name="restarted_then_another_caller",
         script=scripts.restarted_then_another_caller,
@@ -291,7 +292,9 @@ LINES = {
     ),
     "a call log that may not be read": ("no_call_log", "no_call_log_around_calls", "no_xapi"),
     "a clock that is wrong": ("clock_fast", "clock_slow"),
-    "a token that expires in mid-call": ("token_expired_in_every_order", "token_expired"),
+    "a token that expires in mid-call, or that somebody else's takes the place of": (
+        *("token_expired_in_every_order", "token_expired", "token_stolen"),
+    ),
     "a PBX that restarts, so that its numbers start again": (
         *("restarted_between_calls", "restarted_while_ringing", "restarted_then_another_caller"),
         *("restarted_and_called_in_the_gap", "restarted_and_called_inside", "restarted_in_a_consultation"),

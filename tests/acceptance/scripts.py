@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
+
 from tests.deadline import eventually
 
 if TYPE_CHECKING:
@@ -227,6 +229,20 @@ async def token_expired(scene: Scene) -> None:
     await scene.told("ringing 204 ext 1")
     scene.pbx.fault("expire-token")
     await scene.told("started 204 Blind 2")
+    scene.hang_up(play)
+
+
+async def token_stolen(scene: Scene) -> None:
+    """Somebody else asks for a token of the same client: ours is worth nothing then, though the socket stays open."""
+    play = scene.play("incoming-direct", talk=ENDLESS)
+    await scene.told("started 202 NotDef 1")
+    credentials = {"client_id": "switchhook", "client_secret": "secret", "grant_type": "client_credentials"}
+    async with (
+        aiohttp.ClientSession() as thief,
+        thief.post(f"{scene.pbx.url}/connect/token", data=credentials) as answer,
+    ):
+        assert answer.status == 200
+    assert scene.is_followed()
     scene.hang_up(play)
 
 

@@ -13,17 +13,19 @@ from services.monitor.calls.legs import LegStatus
 from switchhook.events import DnKind, EventType
 
 if TYPE_CHECKING:
+    from collections.abc import Container
     from datetime import datetime
 
     from services.monitor.calls.legs import Leg
-    from services.monitor.calls.live import LiveCall
+    from services.monitor.calls.live import LiveCall, Talk
     from services.monitor.calls.register import CallRegister
 
 
-def consulted_call(leg: Leg, register: CallRegister, at: datetime) -> LiveCall | None:
+def consulted_call(leg: Leg, register: CallRegister, at: datetime, *, alive: Container[int] = ()) -> LiveCall | None:
     """The outside call that one side of an internal leg of that time has waiting: the one it began to talk in last.
 
-    The side that dials consults, as far as that can be seen; a colleague may have a caller as well.
+    The side that dials consults, as far as that can be seen; a colleague may have a caller as well. After a gap the
+    outside call may have lost its last leg to a join under way: `alive` are the numbers of which the PBX says so.
     """
     caller, colleague = (leg.party_dn, leg.dn) if leg.status is LegStatus.RINGING else (leg.dn, leg.party_dn)
     sides = [{caller}, {colleague}] if leg.status is not LegStatus.CONNECTED else [{caller, colleague}]
@@ -32,13 +34,20 @@ def consulted_call(leg: Leg, register: CallRegister, at: datetime) -> LiveCall |
         for call in register.calls_of((caller, colleague))
         if leg.number not in call.numbers and call.direction is not None and call.consults is None
         for talk in call.talks
-        if talk.left_at is None and talk.started_at <= at
+        if talk.started_at <= at and (talk.left_at is None or _had_left_for_it(call, talk, at, alive))
     ]
     for side in sides:
         own = [(talk.started_at, place) for place, (talk, _) in enumerate(waiting) if talk.user in side]
         if own:
             return waiting[max(own)[1]][1]
     return None
+
+
+def _had_left_for_it(call: LiveCall, talk: Talk, at: datetime, alive: Container[int]) -> bool:
+    """True when the talk was left after that moment, or for a join that is under way."""
+    if talk.is_told or talk.left_at is None:
+        return False
+    return at < talk.left_at or (not call.legs and any(number in alive for number in call.numbers))
 
 
 def begun(outside: LiveCall, leg: Leg) -> None:
@@ -83,3 +92,8 @@ def colleague_answered(outside: LiveCall, leg: Leg, at: datetime) -> None:
 def shows_join(consultation: LiveCall, leg: Leg) -> bool:
     """True when a consultation's leg has the outside party on its other side: both calls go on under its number."""
     return consultation.consults is not None and leg.shows_outside
+
+
+def is_remainder(call: LiveCall, leg: Leg) -> bool:
+    """True for a leg of a consultation that was joined: between two extensions, under the consultation's number."""
+    return leg.number != call.numbers[0] and leg.kind is leg.party_kind is DnKind.EXTENSION

@@ -22,10 +22,7 @@ def leg_seen(picture: Picture, leg: Leg, at: datetime) -> None:
     """A leg is as it was just read from the PBX."""
     register = picture.register
     call = register.by_number(leg.number) or picture.begin(leg, at)
-    source = register.call_of(leg.key)
-    before = call.legs.get(leg.key)
-    if source is not None and source is not call:
-        before = _move(picture, leg, source, call, at=at)
+    before = _before(picture, call, leg, at)
     status = before.status if before else None
     change = change_of(status, leg.status)
     remembered = status_after(status, leg.status)
@@ -44,7 +41,7 @@ def leg_seen(picture: Picture, leg: Leg, at: datetime) -> None:
             return
         call, change = picture.join(call, at), Change.APPEARED
     learn_from_leg(call, leg, picture.plan)
-    if picture.is_reported(call):
+    if picture.is_reported(call) and not consulting.is_remainder(call, leg):
         roles.play(picture, call, leg, change, at=at)
 
 
@@ -67,12 +64,26 @@ def leg_gone(picture: Picture, key: LegKey, at: datetime) -> None:
         picture.vacate(call, at)
 
 
+def _before(picture: Picture, call: LiveCall, leg: Leg, at: datetime) -> Leg | None:
+    """What was known of the leg in this call."""
+    source = picture.register.call_of(leg.key)
+    if source is not None and source is not call:
+        return _move(picture, leg, source, call, at=at)
+    before = call.legs.get(leg.key)
+    if before is None or not consulting.is_remainder(call, before) or consulting.is_remainder(call, leg):
+        return before
+    consulting.colleague_answered(call, leg, at)
+    return None
+
+
 def _move(picture: Picture, leg: Leg, source: LiveCall, target: LiveCall, *, at: datetime) -> Leg | None:
     """A leg changed its call. What it was before counts in the target only while it rings: a talk begins there."""
     before = source.legs.pop(leg.key, None)
     picture.touch(source)
     if source.consults is not None and source.consults in target.numbers:
         target.numbers.extend(number for number in source.numbers if number not in target.numbers)
+        if leg.is_talking_extension:
+            consulting.colleague_answered(target, leg, at)  # that he was asked and answered may not have been seen
     if not source.legs:
         picture.vacate(source, at)
     return None if before is None or before.is_talking_extension else before
@@ -84,7 +95,7 @@ def _consultation_changed(picture: Picture, call: LiveCall, leg: Leg, change: Ch
         call.dialler = leg.dn
     if outside is None or leg.kind is not DnKind.EXTENSION:
         return
-    if leg.dn == call.dialler or outside.open_talk(leg.dn) is not None:
+    if leg.dn == call.dialler or outside.untold_talk(leg.dn) is not None:
         return
     picture.touch(outside)
     if change is Change.RANG:

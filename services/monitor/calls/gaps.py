@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from services.monitor.calls.frames import leg_gone, leg_seen
-from services.monitor.calls.history import know_joins, missed_frames
+from services.monitor.calls.history import begins_anew, know_joins, missed_frames
 from services.monitor.calls.renumbering import renumbered
 from switchhook.events import DnKind
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from services.monitor.calls.history import Segment
     from services.monitor.calls.legs import ActiveCall, Leg, LegKey
+    from services.monitor.calls.live import LiveCall
     from services.monitor.calls.picture import Picture
 
 
@@ -44,18 +46,37 @@ def resync(picture: Picture, snapshot: Snapshot, *, gone_at: datetime) -> None:
     Legs that are gone go first: whoever talks now may have the call from them.
     """
     register, asked_at, at = picture.register, snapshot.asked_at, snapshot.at
-    changed_at = {row.number: row.changed_at for row in snapshot.rows if row.changed_at is not None}
     shown = {leg.key for leg in snapshot.legs}
     for key in register.legs():
         if key not in shown and not register.is_settled_since(key, asked_at):
             leg_gone(picture, key, gone_at)
     news = [leg for leg in snapshot.legs if register.leg(leg.key) is not leg]
+    since = _Beginnings(snapshot)
     for leg in sorted(news, key=lambda one: (one.number, one.kind is DnKind.EXTENSION, one.id)):
         if not register.is_settled_since(leg.key, asked_at):
-            # Of a known call the list tells when its state changed, not since when one more phone rings.
-            is_untimed = leg.is_ringing_extension and register.by_number(leg.number) is not None
-            since = at if is_untimed else changed_at.get(leg.number, at)
-            leg_seen(picture, leg, min(max(since, gone_at), at))
+            began_at = since.of(leg, register.by_number(leg.number))
+            leg_seen(picture, leg, min(max(began_at or at, gone_at), at))
+
+
+class _Beginnings:
+    """Since when the legs of a snapshot are as they are, as far as the active calls tell."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._rows = {row.number: row for row in snapshot.rows}
+        self._extensions = Counter(leg.number for leg in snapshot.legs if leg.kind is DnKind.EXTENSION)
+
+    def of(self, leg: Leg, call: LiveCall | None) -> datetime | None:
+        """None where only the moment of the snapshot is known."""
+        row = self._rows.get(leg.number)
+        if row is None:
+            return None
+        if leg.is_ringing_extension and call is not None:
+            return None  # of a known call the list tells when its state changed, not since when one more phone rings
+        is_first_talk = leg.is_talking_extension and (call is None or not call.talks)
+        if is_first_talk and self._extensions[leg.number] > 1 and row.established_at is not None:
+            # The state changed when the call was handed on, which is under way.
+            return max(row.established_at, call.last_at) if call is not None else row.established_at
+        return row.changed_at
 
 
 def replay(picture: Picture, segments: Sequence[Segment], *, since: datetime, shown: Collection[LegKey]) -> None:
@@ -66,6 +87,8 @@ def replay(picture: Picture, segments: Sequence[Segment], *, since: datetime, sh
     """
     with picture.in_gap():
         for frame in missed_frames(segments, picture.register, picture.plan, since=since):
+            if (call := picture.register.by_number(frame.call.number)) is not None and begins_anew(frame.call, call):
+                picture.end(call, call.vacant_since or frame.at)
             if frame.leg is not None:
                 leg_seen(picture, frame.leg, frame.at)
             elif frame.key not in shown:

@@ -73,9 +73,10 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class MissedFrame:
-    """What would have been seen at `at`: a leg as it was, or (None) that it was gone."""
+    """What would have been seen at `at` of a `call`: a leg as it was, or (None) that it was gone."""
 
     at: datetime
+    call: CallKey
     key: LegKey
     leg: Leg | None
 
@@ -106,13 +107,15 @@ def missed_frames(
     for key, own in by_key.items():
         call = register.by_number(key.number)
         is_first = call is not None and key.number == call.numbers[0]
-        if call is not None and _is_of(key, call):
+        ended_at = max(one.ended_at for one in own)
+        if call is not None and _is_of(key, call, ended_at):
             # A number that a join gave it was that of a consultation, which was told as far as it is to be told.
             told = [one for one in own if is_first or is_outside(one, plan)]
             ahead = _log_ahead(call, key, told)
             frames += _unseen([one.earlier(ahead) for one in told if one.ended_at - ahead >= since], call, plan)
             continue
-        ended_at = max(one.ended_at for one in own)
+        if call is not None and is_first and key.arrived_at < call.arrived_at:
+            continue  # one before a restart of the PBX; if nobody told it, the proof will
         is_over = register.past.knows(key, ended_at) or register.past.knows(own[0].main, ended_at)
         if not is_over and is_shown(own, plan) and ended_at >= since:
             frames += _unseen(own, None, plan)
@@ -132,32 +135,55 @@ def know_joins(segments: Iterable[Segment], register: CallRegister) -> None:
     """Live calls get the numbers that are theirs by a join which only the log tells: a leg may go on under one."""
     for segment in segments:
         call = register.by_number(segment.main.number)
-        if call is not None and register.by_number(segment.key.number) is None and _is_of(segment.main, call):
+        if (
+            call is not None
+            and register.by_number(segment.key.number) is None
+            and _is_of(segment.main, call, segment.ended_at)
+        ):
             register.also_known_as(call, [segment.key.number])
 
 
-def _is_of(key: CallKey, call: LiveCall) -> bool:
-    """True when the key is that of a live call, or of one that was joined to it.
+def begins_anew(key: CallKey, call: LiveCall) -> bool:
+    """True when the key is that of a later call which got the number of this one after a restart of the PBX."""
+    return key.number == call.numbers[0] and key.arrived_at > call.arrived_at + CLOCKS_APART
 
-    Of a call that was found late only the latest moment of its arrival is known, of a joined one only the earliest.
+
+def _is_of(key: CallKey, call: LiveCall, ended_at: datetime) -> bool:
+    """True when the key, of a call with rows until `ended_at`, is that of a live call, or of one joined to it.
+
+    Of a call that was seen late only the latest moment of its arrival is known, of a joined one only the earliest.
     """
     if key.number != call.numbers[0]:
         return key.arrived_at >= call.arrived_at - CLOCKS_APART
-    return key.is_same(key.number, call.arrived_at) or (call.is_found_late and key.arrived_at <= call.arrived_at)
+    if key.is_same(key.number, call.arrived_at):
+        return True
+    was_under_way = call.is_found_late or ended_at >= call.arrived_at - CLOCKS_APART
+    return key.arrived_at <= call.arrived_at and was_under_way
+
+
+def _is_seen_late(key: CallKey, call: LiveCall) -> bool:
+    """True when the call had arrived before: in a gap, or where this client sees nothing."""
+    return call.is_found_late or (key.number == call.numbers[0] and not key.is_same(key.number, call.arrived_at))
 
 
 def _log_ahead(call: LiveCall, key: CallKey, segments: Iterable[Segment]) -> timedelta:
     """How far the log's clock is ahead of the one by which the call was seen: whatever was seen late makes it less.
 
-    The beginning of a part of the call tells it when its first sight was late, unless it is that of another part.
+    The beginning of a part of the call tells it when its first sight was late, unless it is that of another part. More
+    than a moment behind it cannot be: the times of the log are by our clock, within seconds.
     """
-    if call.is_found_late:
+    if _is_seen_late(key, call):
         return timedelta()
+    parts = [(dn, one) for one in segments for dn in _dns(one)]
     joined_at = {one.dn: one.joined_at for one in reversed(call.participants)}
-    apart = [one.started_at - joined_at[dn] for one in segments for dn in _dns(one) if dn in joined_at]
+    for dn, one in parts:
+        if dn in joined_at and one.started_at + SAME_MOMENT < joined_at[dn] <= one.ended_at:
+            del joined_at[dn]  # its first sight was one of what had begun long before
+    apart = [one.started_at - joined_at[dn] for dn, one in parts if dn in joined_at]
     found = [ahead for ahead in apart if abs(ahead) <= SAME_MOMENT]
-    if key.number == call.numbers[0]:
-        found.append(key.arrived_at - call.arrived_at)
+    arrived = key.arrived_at - call.arrived_at
+    if key.number == call.numbers[0] and arrived >= -SAME_MOMENT:
+        found.append(arrived)
     return max(found, default=timedelta())
 
 
@@ -171,7 +197,7 @@ def _unseen(segments: Iterable[Segment], call: LiveCall | None, plan: NumberingP
     ordered = sorted(segments, key=lambda one: one.started_at)
     seen = sightings(ordered, call, plan) if call is not None else {}
     for place, segment in enumerate(ordered):
-        if call is not None and call.is_found_late and segment.ended_at <= call.arrived_at:
+        if call is not None and _is_seen_late(segment.key, call) and segment.ended_at <= call.arrived_at:
             continue
         for side, leg in enumerate(_legs(segment, plan)):
             live = seen.get((place, leg.dn))
@@ -187,10 +213,10 @@ def _life(leg: Leg, segment: Segment, *, is_new: bool) -> Iterator[MissedFrame]:
     if leg.status is LegStatus.RINGING and segment.answered_at == segment.started_at:
         leg = replace(leg, status=LegStatus.CONNECTED)  # it was joined, or picked the call up
     if is_new:
-        yield MissedFrame(segment.started_at, leg.key, leg)
+        yield MissedFrame(segment.started_at, segment.key, leg.key, leg)
     if segment.answered_at is not None and leg.status is not LegStatus.CONNECTED:
-        yield MissedFrame(segment.answered_at, leg.key, replace(leg, status=LegStatus.CONNECTED))
-    yield MissedFrame(segment.ended_at, leg.key, None)
+        yield MissedFrame(segment.answered_at, segment.key, leg.key, replace(leg, status=LegStatus.CONNECTED))
+    yield MissedFrame(segment.ended_at, segment.key, leg.key, None)
 
 
 def _legs(segment: Segment, plan: NumberingPlan) -> list[Leg]:

@@ -94,6 +94,10 @@ class LiveCall:
         """The conversation that an extension has not left."""
         return next((talk for talk in reversed(self.talks) if talk.user == user and talk.left_at is None), None)
 
+    def untold_talk(self, user: str) -> Talk | None:
+        """The conversation of an extension whose end was not said; it may have left."""
+        return next((talk for talk in reversed(self.talks) if talk.user == user and not talk.is_told), None)
+
     def is_present(self, dn: str) -> bool:
         """True while a DN takes part."""
         return any(one.dn == dn and one.left_at is None for one in self.participants)

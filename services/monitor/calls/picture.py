@@ -60,7 +60,7 @@ class Picture:
             if (row := self._found_rows.get(leg.number)) is not None:
                 learn_from_row(call, row, self.plan)
         if not leg.shows_outside and leg.kind is DnKind.EXTENSION:
-            outside = consulting.consulted_call(leg, self.register, at)
+            outside = consulting.consulted_call(leg, self.register, at, alive=self._found_rows or ())
             if outside is not None:
                 self.register.consults(call, outside)
                 consulting.begun(outside, leg)

@@ -31,13 +31,10 @@ def sightings(segments: Sequence[Segment], call: LiveCall, plan: NumberingPlan) 
     joined_at = {one.dn: one.joined_at for one in call.participants if one.left_at is None}
     for leg in call.legs.values():
         at = joined_at.get(leg.dn, call.last_at)
-        fitting = [
-            (is_outside(segments[place], plan) == leg.shows_outside, place)
-            for place in _places(segments, leg.dn, at)
-            if segments[place].ended_at > at
-        ]
+        fitting = [place for place in _places(segments, leg.dn, at) if segments[place].ended_at > at]
         if fitting:
-            found[max(fitting)[1], leg.dn] = leg
+            fitting.sort(key=lambda place: is_outside(segments[place], plan) == leg.shows_outside)
+            found[fitting[-1], leg.dn] = leg
     live = {leg.dn for leg in call.legs.values()}
     for one in call.participants:
         if one.left_at is None and one.dn in live:
@@ -77,10 +74,11 @@ def is_outside(segment: Segment, plan: NumberingPlan) -> bool:
 
 
 def _places(segments: Sequence[Segment], dn: str, at: datetime) -> list[int]:
-    """Where the DN's segments of that time stand, in order of their beginnings."""
-    return [
+    """Where the DN's segments of that time stand, the likeliest last: the latest that had begun, by whatever clock."""
+    places = [
         place
         for place, one in enumerate(segments)
         if dn in (one.source_dn, one.destination_dn)
         and one.started_at - SAME_MOMENT <= at <= one.ended_at + SAME_MOMENT
     ]
+    return sorted(places, key=lambda place: (segments[place].started_at <= at, place))

@@ -406,3 +406,76 @@ def test_a_call_that_came_back_to_its_transferor_just_now_was_talked_by_him_befo
         "21.2 ringing_stopped 204 link=1 reconciled",
         "22.0 ringing 117 link=1 reconciled",
     ]
+
+
+def test_a_call_that_was_first_seen_long_after_its_arrival_is_not_told_again() -> None:
+    """It rang where this client sees nothing; the log has it since then, under an id of that time."""
+    tracker = new_tracker(hidden=["199"])
+    apply(tracker, "20.0 upsert 117/1 Ringing call=10")
+    assert _told(tracker) == ["20.0 ringing 117 link=0"]
+    hidden = [_segment("199", 0, 20)]
+    tracker.replay(hidden, since=SINCE, shown=(("117", 1),))
+    assert _told(tracker) == []
+    tracker.replay([*hidden, _segment("117", 20, 40, answered=30)], since=SINCE, shown=())
+    _hang_up(tracker, 60)
+    assert _told(tracker) == ["30.0 started 117 link=1 reconciled", "40.0 ended 117 link=1 answered 10.0s reconciled"]
+
+
+def test_a_call_that_was_seen_some_seconds_after_its_arrival_does_not_end_in_the_future() -> None:
+    """Its first frames were lost: that is no sign of a PBX whose clock is behind."""
+    tracker = new_tracker()
+    apply(tracker, "5.0 upsert 117/1 Connected call=10 routed=1")
+    _told(tracker)
+    tracker.replay([_segment("117", 0, 10, answered=5)], since=SINCE, shown=())
+    _hang_up(tracker, 12)
+    assert _told(tracker) == ["10.0 ended 117 link=1 answered 5.0s reconciled"]
+
+
+def test_an_unknown_call_before_a_restart_is_left_to_the_proof() -> None:
+    """A later one has its number."""
+    tracker = new_tracker()
+    apply(tracker, "90.0 upsert 117/1 Ringing call=10")
+    _told(tracker)
+    tracker.replay([_segment("204", 0, 60, answered=3)], since=SINCE, shown=(("117", 1),))
+    assert _told(tracker) == []
+
+
+def test_a_call_that_came_and_went_under_the_number_of_one_before_a_restart_is_another_one() -> None:
+    tracker = new_tracker()
+    apply(tracker, "0.0 upsert 117/1 Ringing call=10")
+    apply(tracker, "1.0 upsert 117/1 Connected call=10")
+    _told(tracker)
+    log = [_segment("117", 0, 20, answered=1), _segment("204", 30, 40, answered=33, arrived=30)]
+    tracker.replay(log, since=SINCE, shown=())
+    _hang_up(tracker, 60)
+    first, second = "260514120000_10", "260514120030_10"
+    assert [f"{event.call.id} {describe(event)}" for event in tracker.take().events] == [
+        f"{first} 20.0 ended 117 link=1 answered 19.0s reconciled",
+        f"{second} 30.0 ringing 204 link=0 reconciled",
+        f"{second} 33.0 started 204 link=1 reconciled",
+        f"{second} 40.0 ended 204 link=1 answered 7.0s reconciled",
+    ]
+
+
+def test_who_was_found_talking_and_got_the_call_back_in_the_next_gap_talked_twice() -> None:
+    """His first sight is nearer to the beginning of his second part than to that of the one that he was seen in."""
+    tracker = new_tracker()
+    queue = _segment("820", 0, 30, answered=0)
+    tracker.replay([queue], since=SINCE, shown=(("117", 5),))
+    apply(tracker, "40.0 snapshot lost=1.0 117/5=Connected@10")
+    assert _told(tracker) == [
+        "0.0 ringing 820 link=0 reconciled",
+        "40.0 ringing 117 link=0 reconciled",
+        "40.0 started 117 link=1 reconciled",
+    ]
+    first, second = _segment("117", 28, 40.1, answered=30), _segment("117", 41.2, 47, answered=42)
+    tracker.replay([queue, first, _segment("204", 40.1, 41.1), second], since=SINCE, shown=())
+    _hang_up(tracker, 60)
+    assert _told(tracker) == [
+        "40.1 ringing 204 link=1 reconciled",
+        "40.1 ended 117 link=1 blind answered 0.1s transferred reconciled",
+        "41.1 ringing_stopped 204 link=1 reconciled",
+        "41.2 ringing 117 link=1 reconciled",
+        "42.0 started 117 link=2 blind reconciled",
+        "47.0 ended 117 link=2 answered 5.0s reconciled",
+    ]

@@ -246,4 +246,4 @@ def test_every_call_is_one_sentence_and_the_true_one_where_it_can_be_known() -> 
 @pytest.mark.soak
 @pytest.mark.timeout(0)
 def test_every_call_is_one_sentence_for_long() -> None:
-    run_state_machine_as_test(DisturbedWatch, settings=settings(USUAL, max_examples=LONG))
+    run_state_machine_as_test(DisturbedWatch, settings=settings(USUAL, max_examples=LONG, derandomize=False))

@@ -122,6 +122,15 @@ def test_a_want_of_the_dead_is_no_want() -> None:
     assert list(moves(rows, {1, 2}, 2).ask) == ["a"]
 
 
+def test_a_wish_that_is_not_granted_any_more_does_not_keep_from_asking_another() -> None:
+    rows = table(a=1, b=1, c=2, d=2, e=2, f=3)
+    rows["a"] = replace(rows["a"], wanted_by=3)
+    assert not moves(rows, {1, 2, 3}, 1).hand_over
+    assert list(moves(rows, {1, 2, 3}, 3).ask) == ["c"]
+    rows |= {pbx: replace(rows[pbx], wanted_by=1) for pbx in "cde"}
+    assert list(moves(rows, {1, 2, 3}, 3).ask) == ["c"]
+
+
 @given(
     st.integers(1, 30),
     st.lists(st.sampled_from(["join", "die"]), max_size=6),
