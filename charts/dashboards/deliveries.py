@@ -169,7 +169,7 @@ def _backlog() -> list[Builder[Panel]]:
             "Dead, last five minutes",
             Query(f"sum by (endpoint) (increase(switchhook_deliveries_dead_total{{{ENDPOINT}}}[5m]))", "{{endpoint}}"),
             unit="short",
-            about="Webhooks that were given up: the schedule of tries is over, or the receiver rejects them.",
+            about="Webhooks that were given up: the schedule of tries is over, or the receiver asked to abort.",
         ),
         lines(
             "Expired, last five minutes",

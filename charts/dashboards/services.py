@@ -207,6 +207,6 @@ def _foundations() -> list[Builder[Panel]]:
             hidden=("Value", "job"),
             unit="short",
             width=24,
-            about="Which version runs where.",
+            about="Which version of Switchhook and of Python runs where.",
         ),
     ]
