@@ -13,7 +13,7 @@ from tests.observation.pictures.answers import Sight, sight_of
 from tests.observation.pictures.page import drawn
 
 PACE = Pace(calm=40, trouble=80, mended=0)
-POINTS = 120
+POINTS = 96
 
 
 async def sights() -> dict[str, Sight]:

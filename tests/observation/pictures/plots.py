@@ -38,14 +38,15 @@ def draw_lines(scene: Scene, answered: Answered, box: Box) -> None:
     """Series over time, with a legend of at most two lines below."""
     custom = answered.panel.content["fieldConfig"]["defaults"]["custom"]
     is_stacked = custom["stacking"]["mode"] == "normal"
+    series = _telling(answered.series)
     colours = _colours(answered)
-    legend = _legend_rows([one.name for one in answered.series], box.width)
+    legend = _legend_rows([one.name for one in series], box.width)
     field = box.inside(left=_AXIS, right=10, top=6, bottom=_CLOCK + _LEGEND * len(legend) + 4)
-    layers = _layers(answered.series, is_stacked=is_stacked)
+    layers = _layers(series, is_stacked=is_stacked)
     highest = max((top for layer in layers for _, _, top in layer), default=0.0)
     y_at = _value_axis(scene, field, highest, answered.panel.content["fieldConfig"]["defaults"]["unit"])
     _clock(scene, field)
-    for layer, named in reversed(list(zip(layers, answered.series, strict=True))):
+    for layer, named in reversed(list(zip(layers, series, strict=True))):
         for part in _parts(layer, scene.span.step):
             upper = [(_x(scene, field, at), y_at(top)) for at, _, top in part]
             lower = [(_x(scene, field, at), y_at(bottom)) for at, bottom, _ in part]
@@ -55,7 +56,7 @@ def draw_lines(scene: Scene, answered: Answered, box: Box) -> None:
         if value <= highest:
             x, y = _x(scene, field, at), y_at(value)
             scene.canvas.area([(x - 3, y), (x, y - 3), (x + 3, y), (x, y + 3)], "#ff66ff", opacity=0.8)
-    if not answered.series:
+    if not series:
         _nothing(scene, field)
     _draw_legend(scene, legend, colours, box)
 
@@ -74,14 +75,14 @@ def draw_number(scene: Scene, answered: Answered, box: Box) -> None:
         if step["value"] is None or value >= step["value"]
     )
     highest = max(one for _, one in points) or 1.0
-    field = box.inside(top=box.height * 0.62)
+    field = box.inside(top=box.height * 0.64)
     upper = [(_x(scene, field, at), field.bottom - field.height * one / highest) for at, one in points]
     if len(upper) > 1:
         scene.canvas.area([*upper, (upper[-1][0], box.bottom), (upper[0][0], box.bottom)], colour, opacity=0.18)
         scene.canvas.line(upper, colour, width=1)
     words = readable(value, defaults["unit"])
     scene.canvas.text(
-        box.x + box.width / 2, box.y + box.height * 0.52, words, size=34, colour=colour, anchor="middle", bold=True
+        box.x + box.width / 2, box.y + box.height * 0.46, words, size=34, colour=colour, anchor="middle", bold=True
     )
 
 
@@ -162,6 +163,13 @@ def draw_rows(scene: Scene, answered: Answered, box: Box) -> None:
             scene.canvas.text(left, y, words, size=NORMAL, colour=colour)
 
 
+def _telling(series: Sequence[Named]) -> Sequence[Named]:
+    """Of many series those that are not 0 all the time."""
+    if len(series) <= 6:
+        return series
+    return [one for one in series if any(value for _, value in one.series.points)]
+
+
 def _colours(answered: Answered) -> dict[str, str]:
     fixed: dict[str, str] = {}
     for override in answered.panel.content["fieldConfig"]["overrides"]:
@@ -217,7 +225,7 @@ def _runs(points: Sequence[tuple[float, float]], step: float) -> list[tuple[floa
 
 
 def _value_axis(scene: Scene, field: Box, highest: float, unit: str) -> Callable[[float], float]:
-    values = ticks(highest)
+    values = ticks(highest, unit)
 
     def y_at(value: float) -> float:
         return field.bottom - field.height * value / values[-1]

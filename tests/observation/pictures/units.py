@@ -24,10 +24,16 @@ def readable(value: float, unit: str) -> str:
             return _plain(value) + _SUFFIXES.get(unit, "")
 
 
-def ticks(highest: float, *, most: int = 5) -> list[float]:
-    """Round values from 0 to at least the highest one."""
+def ticks(highest: float, unit: str, *, most: int = 5) -> list[float]:
+    """Values from 0 to at least the highest one that are round in this unit."""
     if highest <= 0 or not math.isfinite(highest):
         return [0.0, 1.0]
+    scale = _BYTES if unit == "bytes" else _TIMES[:4] if unit == "s" else ()
+    factor = next((factor for factor, _ in scale if highest >= factor), 1.0)
+    return [value * factor for value in _round(highest / factor, most)]
+
+
+def _round(highest: float, most: int) -> list[float]:
     rough = highest / most
     magnitude = 10.0 ** math.floor(math.log10(rough))
     step = next(each * magnitude for each in _STEPS if each * magnitude >= rough * 0.999)
