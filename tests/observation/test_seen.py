@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.observation.prometheus import Span
 
 pytestmark = needs_prometheus
-PACE = Pace(calm=12, trouble=26, mended=14)
+PACE = Pace(calm=10, trouble=20, mended=12)
 RATE = "8s"  # eight scrapes
 # Queries that have no series in this course, and why.
 EMPTY = {
@@ -61,7 +61,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
 
 async def _seen(folders: pytest.TempPathFactory) -> Seen:
     async with course(folders.mktemp("seen")) as running:
-        await running.run(PACE)
+        await running.run(PACE, wanted=FIRED)
         span = running.span()
         errors: dict[str, str] = {}
         series: dict[str, int] = {}
