@@ -63,7 +63,7 @@ def _figures() -> list[Builder[Panel]]:
         ),
         number(
             "Dead",
-            Query(f"sum(increase(switchhook_deliveries_dead_total{{{ENDPOINT}}}[$__range]))"),
+            Query(f"round(sum(increase(switchhook_deliveries_dead_total{{{ENDPOINT}}}[$__range])))"),
             unit="short",
             limits=Limits(red=1),
             about="Given up in the time that is shown. `switchhook deliveries replay` sends them again. "
@@ -71,7 +71,7 @@ def _figures() -> list[Builder[Panel]]:
         ),
         number(
             "Expired",
-            Query(f"sum(increase(switchhook_deliveries_expired_total{{{ENDPOINT}}}[$__range]))"),
+            Query(f"round(sum(increase(switchhook_deliveries_expired_total{{{ENDPOINT}}}[$__range])))"),
             unit="short",
             limits=Limits(amber=1),
             about="Were too late to be of use in the time that is shown, and not sent: a `ringing` after a minute.",
@@ -167,14 +167,18 @@ def _backlog() -> list[Builder[Panel]]:
         ),
         lines(
             "Dead, last five minutes",
-            Query(f"sum by (endpoint) (increase(switchhook_deliveries_dead_total{{{ENDPOINT}}}[5m]))", "{{endpoint}}"),
+            Query(
+                f"round(sum by (endpoint) (increase(switchhook_deliveries_dead_total{{{ENDPOINT}}}[5m])))",
+                "{{endpoint}}",
+            ),
             unit="short",
-            about="Webhooks that were given up: the schedule of tries is over, or the receiver rejects them.",
+            about="Webhooks that were given up: the schedule of tries is over, or the receiver asked to abort.",
         ),
         lines(
             "Expired, last five minutes",
             Query(
-                f"sum by (endpoint) (increase(switchhook_deliveries_expired_total{{{ENDPOINT}}}[5m]))", "{{endpoint}}"
+                f"round(sum by (endpoint) (increase(switchhook_deliveries_expired_total{{{ENDPOINT}}}[5m])))",
+                "{{endpoint}}",
             ),
             unit="short",
             about="Webhooks whose deadline passed before they could be delivered.",

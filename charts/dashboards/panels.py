@@ -167,7 +167,9 @@ def states(
     )
 
 
-def rows(title: str, query: Query, *, about: str, hidden: Sequence[str], unit: str, width: int = 12) -> table.Panel:
+def rows(
+    title: str, query: Query, *, about: str, hidden: Sequence[str], unit: str, width: int = 12, height: int = HEIGHT
+) -> table.Panel:
     """A row for each series of now, a column for each label that is not `hidden`."""
     columns: dict[str, object] = dict.fromkeys(("Time", "__name__", *hidden), True)
     return (
@@ -176,7 +178,7 @@ def rows(title: str, query: Query, *, about: str, hidden: Sequence[str], unit: s
         .description(about)
         .unit(unit)
         .span(width)
-        .height(HEIGHT)
+        .height(height)
         .datasource(PROMETHEUS)
         .no_value("nothing")
         .with_transformation(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from grafana_foundation_sdk.models.dashboard import Panel
 
 LAG = "switchhook_recording_ready_lag_seconds"
+SPEED = per_second("switchhook_transcode_speed_ratio_bucket", by="le")
 NOT_READY = 'outcome!="ready"'
 
 
@@ -47,13 +48,13 @@ def _figures() -> list[Builder[Panel]]:
         ),
         number(
             "Ready",
-            Query('sum(increase(switchhook_recordings_total{outcome="ready"}[$__range]))'),
+            Query('round(sum(increase(switchhook_recordings_total{outcome="ready"}[$__range])))'),
             unit="short",
             about="Recordings that got a link in the time that is shown.",
         ),
         number(
             "Failed",
-            Query('sum(increase(switchhook_recordings_total{outcome="failed"}[$__range]))'),
+            Query('round(sum(increase(switchhook_recordings_total{outcome="failed"}[$__range])))'),
             unit="short",
             limits=Limits(red=1),
             about="Recordings that no MP3 came of. Runbook: SwitchhookRecordingsFailing.",
@@ -66,7 +67,7 @@ def _figures() -> list[Builder[Panel]]:
         ),
         number(
             "Downloads refused",
-            Query('sum(increase(switchhook_file_requests_total{status=~"401|403|404|410"}[$__range]))'),
+            Query('round(sum(increase(switchhook_file_requests_total{status=~"401|403|404|410"}[$__range])))'),
             unit="short",
             limits=Limits(amber=1),
             about="Links that did not open: without a valid signature (403), expired or deleted (410), unknown (404).",
@@ -111,16 +112,16 @@ def _conversion() -> list[Builder[Panel]]:
         ),
         lines(
             "Speed of conversion",
-            *quantiles("switchhook_transcode_speed_ratio"),
+            Query(f"histogram_quantile(0.5, {SPEED})", "half are faster than"),
+            Query(f"histogram_quantile(0.05, {SPEED})", "the slowest 5 % below"),
             unit="none",
             about="Seconds of talk that a second of ffmpeg converts. Below 10 the processor is too small or too busy.",
         ),
         lines(
-            "Owed and oldest",
-            Query("max(switchhook_recorder_jobs_waiting)", "owed"),
-            Query("max(switchhook_recorder_oldest_job_age_seconds)", "age of the oldest, s"),
-            unit="short",
-            about="Recordings that are not told yet. They wait for the PBX (seconds), or for the processor.",
+            "Oldest recording owed",
+            Query("max(switchhook_recorder_oldest_job_age_seconds)", "oldest"),
+            unit="s",
+            about="How long the first recording has been waiting: for the PBX (seconds), or for the processor.",
         ),
         lines(
             "Defective files",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from charts.dashboards.frame import Section, framed
-from charts.dashboards.panels import Limits, Query, lines, number, rows
+from charts.dashboards.panels import LOW, Limits, Query, lines, number, rows
 from charts.dashboards.queries import OURS, PBX, per_second, quantile_by
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _figures() -> list[Builder[Panel]]:
         ),
         number(
             "Database refusals",
-            Query('sum(increase(switchhook_database_errors_total{reason!="constraint"}[$__range]))'),
+            Query('round(sum(increase(switchhook_database_errors_total{reason!="constraint"}[$__range])))'),
             unit="short",
             limits=Limits(red=1),
             about="Units that the database did not take: full, or broken. Nothing is lost while they wait.",
@@ -207,6 +207,7 @@ def _foundations() -> list[Builder[Panel]]:
             hidden=("Value", "job"),
             unit="short",
             width=24,
-            about="Which version runs where.",
+            height=LOW + 1,
+            about="Which version of Switchhook and of Python runs where.",
         ),
     ]

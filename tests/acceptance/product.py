@@ -153,6 +153,11 @@ class Product:
         """The process ids by name."""
         return {name: process.pid for name, process in self._processes.items()}
 
+    @property
+    def admin_ports(self) -> dict[str, int]:
+        """Where the processes serve health and metrics, by name."""
+        return dict(self._admin)
+
     async def metrics(self, name: str) -> str:
         """A process's `/metrics`."""
         url = f"http://127.0.0.1:{self._admin[name]}/metrics"
