@@ -76,7 +76,7 @@ async def _withdrawn(pbx: Simulator, product: Product) -> list[Finding]:
     pbx.fault("drop-socket")
 
     async def is_said() -> bool:
-        return "pbx demo" in await product.problems("monitor")
+        return "licence" in (await product.problems("monitor")).get("pbx demo", "")
 
     await until(is_said)
     return await examined(product)
