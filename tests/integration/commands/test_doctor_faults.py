@@ -7,12 +7,14 @@ import sqlite3
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import orjson
 import pytest
 
 from services.commands.doctor.findings import Verdict, is_healthy
 from services.commands.doctor.report import table
 from simulator import Simulator, SimulatorOptions
+from switchhook.storage import services_at_work
 from tests.acceptance.product import free_port
 from tests.deadline import eventually
 from tests.integration.commands.command import switchhook
@@ -250,6 +252,10 @@ async def test_postgresql(tmp_path: Path, cluster: Cluster) -> None:
     findings = await examined(tmp_path, f'[database]\nurl = "{url}"\n')
     assert failures(findings) == []
     assert "PostgreSQL 18" in found(findings, "database", "monitor").detail
+    working = await asyncpg.connect(url, server_settings={"application_name": "switchhook monitor"})
+    assert await services_at_work(url, data_dir=tmp_path) == {"monitor"}
+    await working.close()
+    assert await services_at_work(url, data_dir=tmp_path) == set()
     await cluster.drop(name)
     gone = await examined(tmp_path, f'[database]\nurl = "{url}"\n')
     assert failures(gone) == [("database", "server")]
