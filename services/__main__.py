@@ -101,7 +101,7 @@ def doctor(
     """Reach everything that is needed; say what is wrong, and what to do about it."""
     from services.commands.doctor.command import doctor as examine_all
 
-    raise typer.Exit(examine_all(context, config, as_json=as_json))
+    examine_all(context, config, as_json=as_json)
 
 
 @endpoints.command("test")

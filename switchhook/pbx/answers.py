@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
 
 _CALL_CONTROL = "call control API access; the PBX needs a licence with that API (8SC or more, Enterprise)"
 _CONFIGURATION = "configuration API access, a real department and a role that allow it"
+_ARGUMENTS = re.compile(r"\([^()]{60,}\)")
 _DETAIL_LENGTH = 200  # characters of a body that a sentence quotes
 
 
 def refusal(name: str, request: str, status: int, *, body: str, retry_after: timedelta | None) -> PbxError:
     """The error for an answer that is not a success; `request` is method and path, without query."""
-    where = f"pbx {name}: {request}"
+    where = f"pbx {name}: {_brief(request)}"
     if status == HTTPStatus.NOT_FOUND:
         return PbxNotFound(f"{where}: there is no such object (any more)")
     if status == HTTPStatus.FORBIDDEN:
@@ -87,12 +89,14 @@ def unreachable(name: str, url: str, error: Exception) -> PbxError:
 
 def not_json(name: str, request: str) -> PbxAnswer:
     """The error for a successful answer that does not parse."""
-    return PbxAnswer(HTTPStatus.OK, f"pbx {name}: {request}: the answer is not JSON: is url the PBX's own address?")
+    return PbxAnswer(
+        HTTPStatus.OK, f"pbx {name}: {_brief(request)}: the answer is not JSON: is url the PBX's own address?"
+    )
 
 
 def too_long(name: str, request: str, limit: int) -> PbxAnswer:
     """The error for an answer of more than `limit` bytes."""
-    return PbxAnswer(HTTPStatus.OK, f"pbx {name}: {request}: the answer has more than {limit // 2**20} MiB")
+    return PbxAnswer(HTTPStatus.OK, f"pbx {name}: {_brief(request)}: the answer has more than {limit // 2**20} MiB")
 
 
 def retry_after(headers: Mapping[str, str], *, now: datetime) -> timedelta | None:
@@ -104,6 +108,11 @@ def retry_after(headers: Mapping[str, str], *, now: datetime) -> timedelta | Non
         wait = parsedate_to_datetime(value) - now
         return wait if wait > timedelta() else None
     return None
+
+
+def _brief(request: str) -> str:
+    """Without a function's many arguments, which nobody reads."""
+    return _ARGUMENTS.sub("(…)", request)
 
 
 def _system_word(error: OSError) -> str:

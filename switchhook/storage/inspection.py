@@ -81,7 +81,10 @@ def _applied_in_file(path: Path) -> Mapping[str, Mapping[int, tuple[str, str]]] 
     try:
         if not path.exists():
             return None
-        connection = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True, timeout=_PATIENCE)
+        # Without a log beside it nobody has it open; a reader who does not say so would make one, and leave it there.
+        is_open = path.with_name(f"{path.name}-wal").exists()
+        query = "mode=ro" if is_open else "mode=ro&immutable=1"
+        connection = sqlite3.connect(f"file:{quote(str(path.absolute()))}?{query}", uri=True, timeout=_PATIENCE)
         try:
             return by_owner(connection.execute(_APPLIED).fetchall())
         finally:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from switchhook.settings import Settings
 
 _AT_ONCE = 20  # PBXs and endpoints, of which there may be hundreds
+_LIMIT = 30.0  # seconds for each of them, in which its parts have limits of their own
 _OWN_SUBJECTS = ("pbx ", "endpoint ")  # problems that are told with their subjects
 
 
@@ -38,13 +39,16 @@ async def examine(settings: Settings, *, clock: Clock) -> list[Finding]:
     running = await look_around(settings)
     turn = asyncio.Semaphore(_AT_ONCE)
 
-    async def in_turn(examination: Awaitable[list[Finding]]) -> list[Finding]:
+    async def in_turn(name: str, examination: Awaitable[list[Finding]]) -> list[Finding]:
         async with turn:
-            return await examination
+            return await _limited(Subject(name), examination)
 
     parts = await asyncio.gather(
-        *(in_turn(examine_pbx(pbx, settings, running, clock=clock)) for pbx in settings.pbx),
-        *(in_turn(examine_endpoint(entry, settings, running, clock=clock)) for entry in settings.endpoint),
+        *(in_turn(f"pbx {pbx.name}", examine_pbx(pbx, settings, running, clock=clock)) for pbx in settings.pbx),
+        *(
+            in_turn(f"endpoint {entry.name}", examine_endpoint(entry, settings, running, clock=clock))
+            for entry in settings.endpoint
+        ),
         asyncio.to_thread(examine_data_dir, settings),
         examine_database(settings),
         examine_storage(settings),
@@ -55,6 +59,14 @@ async def examine(settings: Settings, *, clock: Clock) -> list[Finding]:
     )
     known = [*_configuration(settings), *_services(running), *(finding for part in parts for finding in part)]
     return list(_by_subject(known))
+
+
+async def _limited(subject: Subject, examination: Awaitable[list[Finding]]) -> list[Finding]:
+    try:
+        async with asyncio.timeout(_LIMIT):
+            return await examination
+    except TimeoutError:
+        return [subject.failed("address", f"its examination did not end within {_LIMIT:.0f} s", "look at its load")]
 
 
 def misconfigured(error: ConfigError) -> list[Finding]:

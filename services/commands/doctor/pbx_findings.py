@@ -76,9 +76,10 @@ _OTHERWISE: Mapping[Question, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
-    """There was nothing to try it with, or no need to; `why` says so."""
+    """There was nothing to try it with, or no need to; `why` says so. `remedy` is there when it should be tried."""
 
     why: str
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +111,8 @@ def judged(subject: Subject, seen: PbxSeen) -> Iterator[Finding]:
         if isinstance(answer, PbxError):
             yield _refused(subject, question, answer)
         elif isinstance(answer, Nothing):
-            yield subject.ok(question, answer.why)
+            is_fine = not answer.remedy
+            yield subject.ok(question, answer.why) if is_fine else subject.warning(question, answer.why, answer.remedy)
         elif question in _OPEN:
             yield subject.ok(question, _OPEN[question])
         elif question is Question.DOWNLOAD:

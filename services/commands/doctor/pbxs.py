@@ -198,6 +198,10 @@ class _Questions:
     async def _websocket(self) -> object:
         if self._pbx.name in self._running.followed:
             return Nothing("the running monitor has it open")
+        if "monitor" in self._running.services - self._running.ready.keys():
+            return Nothing(
+                "not tried: a monitor is at work that may have it open", "let admin.listen name its admin port"
+            )
         await (await self._session.websocket()).close()
         return None
 

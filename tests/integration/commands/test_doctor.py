@@ -14,7 +14,7 @@ from services.commands.doctor.report import table
 from simulator import Simulator, SimulatorOptions
 from switchhook.runtime.clock import utc_now
 from switchhook.settings import load_settings
-from tests.acceptance.product import Product
+from tests.acceptance.product import EMBEDDED, Product, free_port
 from tests.acceptance.scene import pbx_and_endpoint, until
 from tests.deadline import eventually
 from tests.integration.commands.command import Answer, switchhook
@@ -50,11 +50,12 @@ async def test_beside_a_running_product_all_is_well_and_it_notices_nothing(tmp_p
                 doctor(product), doctor(product, "--json"), asyncio.gather(*(examined(product) for _ in range(3)))
             )
             elsewhere = await examined(product, {"SWITCHHOOK_DATA_DIR": str(tmp_path / "elsewhere")})
+            unheard = await examined(product, {"SWITCHHOOK_ADMIN__LISTEN": f"127.0.0.1:{free_port()}"})
             for call in calls:
                 await call
             after = pbx.state()
             await eventually(lambda: ended(receiver) == CALLS, 30)
-            text = product.log()
+            said_by_it = {one["event"] for one in product.logged(EMBEDDED)}
             withdrawn = await _withdrawn(pbx, product)
 
     assert (said.code, said.err) == (0, ""), said.out
@@ -64,8 +65,11 @@ async def test_beside_a_running_product_all_is_well_and_it_notices_nothing(tmp_p
     assert (told.code, document["ok"], document["counts"]["warning"], document["counts"]["failed"]) == (0, True, 0, 0)
     assert_shape(document)
     assert all(one.verdict is Verdict.OK for findings in others for one in findings), others
-    assert_unnoticed(before, after, text, receiver)
+    assert_unnoticed(before, after, said_by_it, receiver)
     assert_left_alone(elsewhere)
+    assert "nothing answers at admin.listen" in found(unheard, "services", "running").detail
+    assert "that of the running services" in found(unheard, "pbx demo", "token").detail
+    assert "may have it open" in found(unheard, "pbx demo", "websocket").detail
     assert found(withdrawn, "services", "running").verdict is Verdict.OK
     assert "licence" in found(withdrawn, "pbx demo", "call control").remedy
     assert "licence" in found(withdrawn, "pbx demo", "watched").remedy
@@ -76,20 +80,21 @@ async def _withdrawn(pbx: Simulator, product: Product) -> list[Finding]:
     pbx.fault("drop-socket")
 
     async def is_said() -> bool:
-        return "pbx demo" in await product.problems("monitor")
+        return "licence" in (await product.problems("monitor")).get("pbx demo", "")
 
     await until(is_said)
     return await examined(product)
 
 
-def assert_unnoticed(before: Any, after: Any, log: str, receiver: WebhookReceiver) -> None:
+def assert_unnoticed(before: Any, after: Any, events: set[str], receiver: WebhookReceiver) -> None:
     assert after["tokens_issued"] == before["tokens_issued"] == 1
     assert after["asked"]["/callcontrol/ws"] == before["asked"]["/callcontrol/ws"] == 1
     assert after["sockets"] == 1
-    assert "pbx.lost" not in log
+    assert {"pbx.connected", "call.ended"} <= events
+    assert not events & {"pbx.lost", "pbx.question_failed", "call.unreported"}
     assert ended(receiver) == CALLS
     probes = [webhook for webhook in receiver.webhooks if webhook.method == "OPTIONS"]
-    assert len(probes) == 7
+    assert len(probes) == 8
     for webhook in probes:
         assert (webhook.headers["webhook-test"], webhook.body) == ("true", b"")
         assert "webhook-signature" not in webhook.headers

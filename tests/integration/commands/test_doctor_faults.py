@@ -7,12 +7,15 @@ import sqlite3
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import orjson
 import pytest
 
 from services.commands.doctor.findings import Verdict, is_healthy
 from services.commands.doctor.report import table
+from services.registry import ServiceName, schema_of
 from simulator import Simulator, SimulatorOptions
+from switchhook.storage import migrate_database, services_at_work
 from tests.acceptance.product import free_port
 from tests.deadline import eventually
 from tests.integration.commands.command import switchhook
@@ -225,6 +228,19 @@ async def test_an_ffmpeg_without_mp3(tmp_path: Path) -> None:
     assert ("ffmpeg", "mp3") in failures(findings)
 
 
+async def test_databases_of_services_that_do_not_run_are_left_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    schema = schema_of(ServiceName.MONITOR)
+    await migrate_database(
+        "sqlite:", data_dir=tmp_path / "data", service="monitor", migrations=schema.migrations, include_outbox=True
+    )
+    before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "data").iterdir()}
+    findings = await examined(tmp_path, "")
+    assert "tables of this version" in found(findings, "database", "monitor").detail
+    assert "no tables yet" in found(findings, "database", "dispatcher").detail
+    assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "data").iterdir()} == before
+
+
 async def test_a_database_file_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "monitor.sqlite3").write_bytes(b"something else" * 1000)
@@ -250,6 +266,10 @@ async def test_postgresql(tmp_path: Path, cluster: Cluster) -> None:
     findings = await examined(tmp_path, f'[database]\nurl = "{url}"\n')
     assert failures(findings) == []
     assert "PostgreSQL 18" in found(findings, "database", "monitor").detail
+    working = await asyncpg.connect(url, server_settings={"application_name": "switchhook monitor"})
+    assert await services_at_work(url, data_dir=tmp_path) == {"monitor"}
+    await working.close()
+    assert await services_at_work(url, data_dir=tmp_path) == set()
     await cluster.drop(name)
     gone = await examined(tmp_path, f'[database]\nurl = "{url}"\n')
     assert failures(gone) == [("database", "server")]
