@@ -140,7 +140,7 @@ def import_ini(
         complain([f"{error.filename}: is there already: remove it, or choose another --output"])
         raise typer.Exit(FAILED) from error
     except OSError as error:
-        complain([f"{error.filename}: {error.strerror}"])
+        complain([f"{error.filename}: cannot be read or written ({error.strerror})"])
         raise typer.Exit(FAILED) from error
     complain([*warnings, *notes_about_names(old)])
 

@@ -2,6 +2,7 @@
 
 SwitchhookError
 ├── ConfigError
+│   └── ConfigMissing
 ├── AddressUnavailable
 ├── ServiceEnded
 ├── ShutdownOverrun
@@ -55,6 +56,10 @@ class ConfigError(SwitchhookError):
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = tuple(problems)
+
+
+class ConfigMissing(ConfigError):
+    """There is no configuration to read: the command was given the wrong file, or none."""
 
 
 class AddressUnavailable(SwitchhookError):

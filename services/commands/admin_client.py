@@ -149,7 +149,8 @@ def _read(path: Path) -> str:
     try:
         token = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError((f"--token-file {path}: cannot be read: {error}",)) from error
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise ConfigError((f"--token-file {path}: cannot be read: {reason}",)) from error
     if not token or not token.isascii() or not token.isprintable():
         raise ConfigError((f"--token-file {path}: holds no token",))
     return token

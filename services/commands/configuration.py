@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from switchhook.errors import ConfigError
+from switchhook.errors import ConfigMissing
 from switchhook.settings import load_settings
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def load(context: typer.Context, own: Path | None) -> Settings:
     chosen = own or (context.obj if isinstance(context.obj, Path) else None)
     if chosen is None and not DEFAULT_FILE.exists():
         if not _speaks(os.environ):
-            raise ConfigError(
+            raise ConfigMissing(
                 (
                     f"there is no {DEFAULT_FILE}: make one from switchhook.example.toml, name one with --config, "
                     "or see a demonstration: switchhook demo",

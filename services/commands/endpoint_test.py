@@ -60,6 +60,8 @@ class Trial:
 
     def _why(self) -> str:
         reason = reason_of(classify(self.result))
+        if isinstance(self.result, Failure) and reason is Reason.FORBIDDEN_ADDRESS:
+            return f"{reason}: {self.result.detail}"  # which says what to do, and more exactly
         said = self.result.excerpt if isinstance(self.result, Response) else self.result.detail
         return f"{reason}: {ADVICE_BY_REASON[reason]}" + (f" ({said})" if said else "")
 

@@ -45,7 +45,7 @@ def replayed(path: Path, *, report_internal: bool, as_json: bool) -> int:
         scenario = read_scenario(path.read_text(encoding="utf-8"))
         replay = play(scenario, report_internal=report_internal)
     except OSError as error:
-        complain([f"{path}: {error.strerror}"])
+        complain([f"{path}: cannot be read ({error.strerror})"])
         return FAILED
     except (ScenarioError, UnicodeDecodeError) as error:
         complain([f"{path}: {error}"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from switchhook.errors import ConfigError
+from switchhook.errors import ConfigError, ConfigMissing
 from switchhook.settings.checks import cross_checks
 from switchhook.settings.environment import apply_environment
 from switchhook.settings.files import read_files, resolve_paths
@@ -26,7 +26,7 @@ _TOML_PLACE = re.compile(r"(?P<what>.*) \(at (?P<where>.*)\)", re.DOTALL)
 def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
     """The configuration of `path` (None: nothing but defaults) under that of `environ`.
 
-    Relative paths in it start at the folder of `path`. Raises ConfigError with all problems, each as
+    Relative paths in it start at the folder of `path`. Raises ConfigMissing, or ConfigError with all problems, each as
     `path.to[0].key: sentence`.
     """
     raw = _read(path) if path else {}
@@ -49,7 +49,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise ConfigError((problem(str(path), f"cannot be read: {error.strerror}"),)) from error
+        raise ConfigMissing((problem(str(path), f"cannot be read: {error.strerror}"),)) from error
     except UnicodeDecodeError as error:
         raise ConfigError((problem(str(path), "is not UTF-8 text"),)) from error
     except tomllib.TOMLDecodeError as error:

@@ -14,7 +14,7 @@ from services.commands.configuration import FAILED, load
 from services.commands.doctor.examination import examine, misconfigured
 from services.commands.doctor.findings import is_healthy
 from services.commands.doctor.report import document, table
-from switchhook.errors import ConfigError
+from switchhook.errors import ConfigError, ConfigMissing
 from switchhook.runtime.clock import utc_now
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ _MARKS = "✓✗→"
 
 
 def doctor(context: typer.Context, config: Path | None, *, as_json: bool) -> NoReturn:
-    """Examine, print, and end the process. Raises `ConfigError` when there is no configuration at all."""
+    """Examine, print, and end the process. Raises `ConfigMissing`."""
     try:
         settings = load(context, config)
+    except ConfigMissing:
+        raise
     except ConfigError as error:
-        if not error.problems or error.problems[0].startswith("there is no "):
-            raise
         findings = misconfigured(error)
     else:
         findings = asyncio.run(examine(settings, clock=utc_now))

@@ -137,7 +137,7 @@ def test_import_ini_writes_a_file_but_never_over_one(tmp_path: Path) -> None:
 
 def test_import_ini_names_a_file_that_is_not_there(tmp_path: Path) -> None:
     answer = switchhook(tmp_path, "import-ini", "none.ini")
-    assert (answer.code, answer.err) == (1, "none.ini: No such file or directory\n")
+    assert (answer.code, answer.err) == (1, "none.ini: cannot be read or written (No such file or directory)\n")
 
 
 def test_simulate_passes_its_arguments_on(tmp_path: Path) -> None:

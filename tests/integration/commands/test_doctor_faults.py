@@ -150,6 +150,12 @@ async def test_a_configuration_that_cannot_be_read_is_a_finding(tmp_path: Path) 
     assert any("pbx[0].urrl" in one["detail"] for one in told)
 
 
+async def test_a_file_that_is_not_there_is_a_mistake_of_the_command(tmp_path: Path) -> None:
+    answer = await asyncio.to_thread(switchhook, tmp_path, "doctor", "--json", "--config", "none.toml")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith("none.toml: cannot be read")
+
+
 async def test_an_endpoint_that_nobody_listens_at(tmp_path: Path) -> None:
     findings = await examined(tmp_path, endpoint_table(f"http://127.0.0.1:{free_port()}/hooks"))
     finding = found(findings, "endpoint crm", "answer")
