@@ -9,6 +9,7 @@ import asyncio
 import os
 import signal
 import sqlite3
+import time
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -68,17 +69,18 @@ class Ambush:
                 one.is_slow = False
 
     async def caught(self, pid: int, moment: Moment, *, within: float) -> bool:
-        """Whether the process could be killed in that moment; what it was seen to be in when it stood still."""
-        async with asyncio.timeout(within):
-            while True:
-                if self._seems(moment):
-                    os.kill(pid, signal.SIGSTOP)
-                    await asyncio.to_thread(os.waitid, os.P_PID, pid, os.WSTOPPED)
-                    if self._is(moment):
-                        os.kill(pid, signal.SIGKILL)
-                        return True
-                    os.kill(pid, signal.SIGCONT)
-                await asyncio.sleep(_LOOK_EVERY)
+        """Whether the process was killed in that moment, in which it was seen to be when it stood still."""
+        deadline = time.monotonic() + within
+        while time.monotonic() < deadline:
+            if self._seems(moment):
+                os.kill(pid, signal.SIGSTOP)
+                await asyncio.to_thread(os.waitid, os.P_PID, pid, os.WSTOPPED)
+                if self._is(moment):
+                    os.kill(pid, signal.SIGKILL)
+                    return True
+                os.kill(pid, signal.SIGCONT)
+            await asyncio.sleep(_LOOK_EVERY)
+        return False
 
     def _seems(self, moment: Moment) -> bool:
         match moment:

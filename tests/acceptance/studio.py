@@ -32,7 +32,7 @@ STRUCK = "killed"
 _REST = "monitor+dispatcher+fileserver"
 _WAIT = 10  # seconds for a recording
 _TOLD = 90.0  # seconds until all is told
-_STRIKE = 60.0  # seconds until the recorder is caught in a moment
+_STRIKE = 8.0  # seconds in which a call is over and the recorder at work on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +87,13 @@ class Studio:
             for one in session.takes.values():
                 one.play_all()
             for moment in Moment:
-                await self._strike(product, ambush, target, moment)
+                with ambush.slow(moment):
+                    if session.struck:
+                        await product.start("recorder")
+                    await self._strike(product, ambush, target, moment)
                 session.struck.append(moment)
                 target.play_all()  # there is something for the next one
-                await product.start("recorder")
+            await product.start("recorder")
             for one in session.takes.values():
                 await one.over()
             owed = {
@@ -149,10 +152,9 @@ class Studio:
 
     @staticmethod
     async def _strike(product: Product, ambush: Ambush, target: Recorded, moment: Moment) -> None:
-        await target.over()
-        with ambush.slow(moment):
-            assert await ambush.caught(product.pids["recorder"], moment, within=_STRIKE)
-            await product.kill("recorder")
+        while not await ambush.caught(product.pids["recorder"], moment, within=_STRIKE):
+            target.play_all()
+        await product.kill("recorder")
 
     async def _look_around(self, session: Session) -> None:
         """What is in the storage and in the database once all have stopped."""
