@@ -5,6 +5,7 @@ Port 0 takes a free one. It ends with its standard input.
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import urllib.request
@@ -44,6 +45,11 @@ class S3Server:
             access_key=SecretStr("test"),
             secret_key=SecretStr("test"),
         )
+
+    def unfinished(self, bucket: str) -> list[str]:
+        """The names of objects of which a writer has sent some parts, and not said that these are all."""
+        with urllib.request.urlopen(f"{self.url}/{bucket}?uploads", timeout=10) as answer:
+            return re.findall(r"<Upload>.*?<Key>(.*?)</Key>", answer.read().decode(), re.DOTALL)
 
     def stop(self) -> None:
         """End it."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -52,7 +54,7 @@ class Session:
     told: dict[str, list[Webhook]] = field(default_factory=dict)
     sounds: dict[str, bytes] = field(default_factory=dict)
     stored: dict[str, str] = field(default_factory=dict)  # SHA-256 by name, empty for what is no MP3
-    on_disk: list[str] = field(default_factory=list)  # what a folder has that is no object
+    left_over: list[str] = field(default_factory=list)  # what a storage has that is no object
     rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
     log: list[dict[str, Any]] = field(default_factory=list)
 
@@ -164,8 +166,10 @@ class Studio:
             session.stored[stored.name] = placed.sha256 if placed else ""
         if objects.root is not None:
             files = {str(path.relative_to(objects.root)) for path in objects.root.rglob("*") if path.is_file()}
-            session.on_disk += files - session.stored.keys()
-        session.on_disk += [path.name for path in (self._data_dir / "recorder-work").iterdir()]
+            session.left_over += files - session.stored.keys()
+        else:
+            session.left_over += await asyncio.to_thread(self._s3_server.unfinished, urlsplit(self._storage.url).netloc)
+        session.left_over += [path.name for path in (self._data_dir / "recorder-work").iterdir()]
         with sqlite3.connect(self._data_dir / "recorder.sqlite3") as database:
             session.rows = {name: database.execute(question).fetchall() for name, question in _QUESTIONS.items()}
 

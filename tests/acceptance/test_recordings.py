@@ -157,7 +157,7 @@ def test_the_storage_holds_what_was_announced_and_nothing_else(setup: str, sessi
     assert {name: digest for name, digest in session.stored.items() if name.endswith(".mp3")} == announced
     assert session.stored.keys() - announced.keys() == {f"{name}.json" for name in announced}
     assert dict(session.rows["files"]) == announced
-    assert session.on_disk == []
+    assert session.left_over == []
 
 
 @pytest.mark.parametrize("setup", SETUPS)
