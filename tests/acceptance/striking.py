@@ -54,7 +54,7 @@ class Ambush:
             relay.is_slow = False
 
     @contextmanager
-    def slow(self, moment: Moment) -> Iterator[None]:
+    def _slow(self, moment: Moment) -> Iterator[None]:
         """What makes the moment long."""
         relay = {Moment.DOWNLOAD: self._calls, Moment.UPLOAD: self._objects}.get(moment)
         if relay is not None:
@@ -71,15 +71,16 @@ class Ambush:
     async def caught(self, pid: int, moment: Moment, *, within: float) -> bool:
         """Whether the process was killed in that moment, in which it was seen to be when it stood still."""
         deadline = time.monotonic() + within
-        while time.monotonic() < deadline:
-            if self._seems(moment):
-                os.kill(pid, signal.SIGSTOP)
-                await asyncio.to_thread(os.waitid, os.P_PID, pid, os.WSTOPPED)
-                if self._is(moment):
-                    os.kill(pid, signal.SIGKILL)
-                    return True
-                os.kill(pid, signal.SIGCONT)
-            await asyncio.sleep(_LOOK_EVERY)
+        with self._slow(moment):
+            while time.monotonic() < deadline:
+                if self._seems(moment):
+                    os.kill(pid, signal.SIGSTOP)
+                    await asyncio.to_thread(os.waitid, os.P_PID, pid, os.WSTOPPED)
+                    if self._is(moment):
+                        os.kill(pid, signal.SIGKILL)
+                        return True
+                    os.kill(pid, signal.SIGCONT)
+                await asyncio.sleep(_LOOK_EVERY)
         return False
 
     def _seems(self, moment: Moment) -> bool:

@@ -34,7 +34,7 @@ STRUCK = "killed"
 _REST = "monitor+dispatcher+fileserver"
 _WAIT = 10  # seconds for a recording
 _TOLD = 90.0  # seconds until all is told
-_STRIKE = 8.0  # seconds in which a call is over and the recorder at work on it
+_STRIKE = 6.0  # seconds in which the recorder is at work on a call that is over
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +89,10 @@ class Studio:
             for one in session.takes.values():
                 one.play_all()
             for moment in Moment:
-                with ambush.slow(moment):
-                    if session.struck:
-                        await product.start("recorder")
-                    await self._strike(product, ambush, target, moment)
+                await self._strike(product, ambush, target, moment)
                 session.struck.append(moment)
                 target.play_all()  # there is something for the next one
-            await product.start("recorder")
+                await product.start("recorder")
             for one in session.takes.values():
                 await one.over()
             owed = {
@@ -154,8 +151,11 @@ class Studio:
 
     @staticmethod
     async def _strike(product: Product, ambush: Ambush, target: Recorded, moment: Moment) -> None:
+        # Never is a call under way while the way to its PBX is slow: the monitor takes that way too.
+        await target.over()
         while not await ambush.caught(product.pids["recorder"], moment, within=_STRIKE):
             target.play_all()
+            await target.over()
         await product.kill("recorder")
 
     async def _look_around(self, session: Session) -> None:
