@@ -57,9 +57,9 @@ asks for it: then with exemplars. One process with all four services serves all 
   `always_scrape_classic_histograms: true` beside it, the classic ones, which the dashboards use, stay.
 * With several monitors, `switchhook_pbx_owned`, `switchhook_pbx_connected` and `switchhook_concurrent_calls` are 0 for
   the PBXs of the others: sum them up.
-* With several recorders, each tells `switchhook_recorder_jobs_waiting` and `switchhook_recorder_oldest_job_age_seconds` of all
-  of them: take the highest, not the sum. `switchhook_storage_bytes` is told by the one that purges, the others say 0. All
-  else is each one's own.
+* With several recorders, each tells `switchhook_recorder_jobs_waiting` and `switchhook_recorder_oldest_job_age_seconds`
+  of all of them: take the highest, not the sum. `switchhook_storage_bytes` is told by the one that purges, the others
+  say 0. All else is each one's own.
 """
 
 

@@ -50,7 +50,7 @@ UPDATE calls SET owner = ? WHERE (pbx, call_id) IN (
     ORDER BY due_at LIMIT ? FOR UPDATE SKIP LOCKED)
 AND EXISTS (SELECT 1 FROM replicas WHERE number = ? AND expires_at > {NOW})
 RETURNING {COLUMNS}"""  # noqa: S608 - constants
-_OURS = f"SELECT {COLUMNS} FROM calls WHERE owner = ?"  # noqa: S608 - a constant
+_OURS = f"SELECT {COLUMNS} FROM calls WHERE owner = ? AND owner <> 0"  # noqa: S608 - a constant
 # The first locks the row, so that the second sees what was found until then.
 _FREE = "UPDATE calls SET owner = 0 WHERE pbx = ? AND call_id = ? AND owner = ?"
 _DUE_AGAIN = (

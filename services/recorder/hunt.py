@@ -1,7 +1,8 @@
 """The hunt for the recordings of one PBX's calls: which rows belong to whom, and when a link has all of them.
 
 Pure; times are arguments. Rows may come before the call they belong to: they are remembered for a while. A link is
-complete when a look at the list that began `settle` after the call's newest row brought no further one. What the
+complete when its recordings are as long as it was, for nothing is recorded twice; else when a look at the list that
+began `settle` after the call's newest row brought no further one. What the
 ordinary looks missed (a row that appeared late under a low id, or before a restart) is found by sweeps over the time
 of the links that still wait, at growing distances, and once more before a recording is called absent.
 """
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _FIRST_SWEEP = timedelta(seconds=10)
 _SWEEP_GROWTH = 3
+_SLACK = timedelta(seconds=1)  # by which what is recorded of a link may be shorter than the link
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +98,10 @@ class Hunt:
         """Links that have all their rows, judged after a look at the list that began at `looked_at`."""
         complete = []
         for hunted in list(self._hunted_by_call.values()):
-            if looked_at < hunted.newest_row_at + self.settle:
-                continue
+            is_settled = looked_at >= hunted.newest_row_at + self.settle
             for link in hunted.call.links:
                 rows = hunted.missing.get(link.key.link)
-                if rows:
+                if rows and (is_settled or _is_whole(link, rows.values())):
                     complete.append(Found(link, tuple(sorted(rows.values(), key=_beginning))))
                     self._finish(hunted, link)
         return complete
@@ -169,6 +170,16 @@ class Hunt:
             self._call_by_row = {row: call for row, call in self._call_by_row.items() if call != hunted.call.call_id}
             for done in hunted.call.links:
                 self._index.discard(done)
+
+
+def _is_whole(link: AwaitedLink, rows: Iterable[RecordingRow]) -> bool:
+    """True when the rows are together as long as the link; a row that does not tell its times is of unknown length."""
+    recorded = timedelta()
+    for row in rows:
+        if row.started_at is None or row.ended_at is None:
+            return False
+        recorded += max(row.ended_at - row.started_at, timedelta())
+    return recorded >= link.ended_at - link.started_at - _SLACK
 
 
 def _beginning(row: RecordingRow) -> tuple[float, int]:

@@ -18,9 +18,9 @@ COLUMNS = "pbx, call_id, accepted_at, payload, is_matched"
 """Of `calls`: what `restored` takes."""
 
 _LOOKED_FOR = (
-    f"SELECT {COLUMNS} FROM calls WHERE pbx = ? AND EXISTS"  # noqa: S608 - a constant
-    " (SELECT 1 FROM jobs WHERE jobs.pbx = calls.pbx AND jobs.call_id = calls.call_id AND told_at IS NULL"
-    " AND status = 'waiting' AND listed = '') ORDER BY accepted_at"
+    f"SELECT {COLUMNS} FROM calls WHERE (pbx, call_id) IN"  # noqa: S608 - a constant
+    " (SELECT pbx, call_id FROM jobs WHERE pbx = ? AND told_at IS NULL AND status = 'waiting' AND listed = '')"
+    " ORDER BY accepted_at"
 )
 _ONE = f"SELECT {COLUMNS} FROM calls WHERE pbx = ? AND call_id = ?"  # noqa: S608 - a constant
 _LINKS = "SELECT link, status, reason, told_at, listed <> '' FROM jobs WHERE pbx = ? AND call_id = ?"

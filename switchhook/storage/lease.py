@@ -32,7 +32,7 @@ MARGIN: Final = timedelta(seconds=1)
 """So long before its lease ends a replica starts nothing more."""
 
 # These are asked of PostgreSQL only. `replicas` has the columns number (an identity) and expires_at (microseconds
-# since 1970), and is the service's own: see the dispatcher's migration 0003 or the monitor's.
+# since 1970), and is the service's own: see the migration 0003 of each service that shares.
 NOW: Final = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
 _LEASE = LEASE // timedelta(microseconds=1)
 _LIVING = f"SELECT COUNT(*) FROM replicas AS living WHERE living.expires_at > {NOW}"  # noqa: S608 - constants

@@ -164,6 +164,20 @@ async def test_recorders_that_come_and_go_share_the_work_and_one_token(open_site
     await site.demand_whole()
 
 
+async def test_what_one_cannot_fetch_is_fetched_by_another_one(open_site: Any) -> None:
+    site: Site = await open_site()
+    await site.start("well", ffmpeg=slow_ffmpeg(site.folder, seconds=0.3))
+    await eventually(lambda: site.logged("well", "pbxs.watched"), LOADED)
+    await site.start("cut", pbx_url="http://127.0.0.1:9")
+    await eventually(lambda: site.logged("cut", "recorder.listening"), LOADED)
+    await site.call("cut", 12)
+    await site.told(LOADED)
+    assert site.logged("cut", "recorder.trouble_began") == 1
+    assert site.logged("well", "recording.transcoded") == len(site.sink.events) == 12
+    await eventually_free(site)
+    await site.demand_whole()
+
+
 async def test_what_one_that_dies_or_freezes_worked_at_is_taken_over_and_told_once(
     open_site: Any, s3_server: S3Server
 ) -> None:
@@ -223,9 +237,10 @@ async def _frozen(site: Site) -> float:
 
 
 async def eventually_free(site: Site) -> None:
-    """What is settled is released a moment later."""
+    """What is settled is released, and what arrived is read, a moment later; whether it was, `demand_whole` says."""
     for _ in range(50):
-        if not await site.count("SELECT count(*) FROM calls WHERE owner <> 0 OR due_at IS NOT NULL"):
+        busy = await site.count("SELECT count(*) FROM calls WHERE owner <> 0 OR due_at IS NOT NULL")
+        if not busy + await site.count("SELECT count(*) FROM arrivals"):
             return
         await asyncio.sleep(0.1)
 

@@ -43,6 +43,24 @@ def test_a_further_file_starts_the_waiting_again_and_files_are_in_order() -> Non
     assert ids(chase.complete(looked_at=after(64.5))) == [(1, [8, 7])]
 
 
+def test_a_link_whose_files_are_as_long_as_it_was_is_complete_at_once() -> None:
+    chase = hunt()
+    chase.add(call(), at=after(60))
+    first, second = row(1), replace(row(2, begin=20), ended_at=after(59.5))
+    chase.take([first], at=after(61))
+    assert chase.complete(looked_at=after(61)) == []
+    chase.take([second], at=after(61))
+    assert ids(chase.complete(looked_at=after(61))) == [(1, [1, 2])]
+
+
+def test_a_row_that_does_not_tell_its_times_completes_nothing_by_its_length() -> None:
+    chase = hunt()
+    chase.add(call(), at=after(60))
+    chase.take([replace(row(1), ended_at=after(70)), replace(row(2), ended_at=None)], at=after(61))
+    assert chase.complete(looked_at=after(61)) == []
+    assert ids(chase.complete(looked_at=after(63))) == [(1, [1, 2])]
+
+
 def test_links_become_complete_on_their_own_newest_first() -> None:
     chase = hunt()
     chase.add(call(links=2), at=after(120))
