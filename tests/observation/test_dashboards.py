@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAMES = {"overview", "deliveries", "recordings", "services"}
+SVG = "{http://www.w3.org/2000/svg}"
 FOREIGN = {"up", "ALERTS"}
 every_dashboard = pytest.mark.parametrize("path", dashboard_paths(), ids=lambda path: path.stem)
 every_panel = pytest.mark.parametrize("panel", all_panels(), ids=lambda panel: panel.name)
@@ -140,6 +142,19 @@ def test_compose_and_chart_call_the_component_of_a_target_the_same() -> None:
     (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
     targets = {one["target_label"] for one in scrape["relabel_configs"]}
     assert targets == {one["targetLabel"] for one in endpoint["relabelings"]} == {"component"}
+
+
+@every_dashboard
+def test_its_picture_is_of_these_panels(path: Path) -> None:
+    picture = ROOT / "docs" / "images" / f"{path.stem}.svg"
+    assert picture.stat().st_size < 150_000
+    texts = {element.text for element in ElementTree.parse(picture).iter(f"{SVG}text")}
+    assert {panel.title for panel in panels(path, with_rows=True)} - texts == set(), "make pictures"
+
+
+def test_pictures_are_shown() -> None:
+    shown = (ROOT / "README.md").read_text(encoding="utf-8") + (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    assert [name for name in NAMES if f"images/{name}.svg" not in shown] == []
 
 
 def _yaml(path: str) -> Any:
