@@ -34,6 +34,7 @@ PALETTE = (
 )
 HEAT = ("#30123b", "#4662d7", "#36aaf9", "#1ae4b6", "#72fe5e", "#c8ef34", "#faba39", "#f66b19", "#ca2a04")
 _AXIS, _CLOCK = 62.0, 20.0
+EXEMPLARS = 80  # at most about so many are drawn
 
 
 def draw_lines(scene: Scene, answered: Answered, box: Box) -> None:
@@ -54,7 +55,8 @@ def draw_lines(scene: Scene, answered: Answered, box: Box) -> None:
             lower = [(x_at(scene, field, at), y_at(bottom)) for at, bottom, _ in part]
             scene.canvas.area([*upper, *reversed(lower)], colours[named.name], opacity=0.3 if is_stacked else 0.08)
             scene.canvas.line(upper, colours[named.name])
-    for at, value in answered.exemplars[-60:]:
+    exemplars = sorted(answered.exemplars)
+    for at, value in exemplars[:: max(len(exemplars) // EXEMPLARS, 1)]:
         if value <= highest:
             x, y = x_at(scene, field, at), y_at(value)
             scene.canvas.area([(x - 3, y), (x, y - 3), (x + 3, y), (x, y + 3)], "#ff66ff", opacity=0.8)
