@@ -94,11 +94,11 @@ def _outcomes() -> list[Builder[Panel]]:
         ),
         lines(
             "From the end of a call to its link",
-            *quantiles(LAG, has_exemplars=True),
+            *quantiles(LAG),
             unit="s",
             about="How long after the end of a call its recording was ready and told. The PBX's own delay is in it.",
         ),
-        heat("Lag", buckets(LAG), unit="s", about="How many recordings took how long. A dot opens its trace."),
+        heat("Lag", buckets(LAG), unit="s", about="How many recordings took how long until their links were told."),
     ]
 
 

@@ -15,8 +15,8 @@ from tests.observation.prometheus import needs_prometheus, promtool
 if TYPE_CHECKING:
     from tests.observation.prometheus import Span
 
-pytestmark = needs_prometheus
-PACE = Pace(calm=10, trouble=20, mended=12)
+pytestmark = [needs_prometheus, pytest.mark.timeout(400)]
+PACE = Pace(calm=10, trouble=20, mended=8)
 RATE = "8s"  # eight scrapes
 # Queries that have no series in this course, and why.
 EMPTY = {
