@@ -143,7 +143,7 @@ def _latency() -> list[Builder[Panel]]:
         ),
         heat(
             "Latency",
-            buckets(LATENCY, ENDPOINT),
+            buckets(LATENCY, ENDPOINT, has_exemplars=True),
             unit="s",
             width=24,
             about="How many webhooks took how long, over the chosen endpoints. A dot is one webhook: its trace.",

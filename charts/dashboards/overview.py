@@ -137,9 +137,10 @@ def _webhooks() -> list[Builder[Panel]]:
         ),
         heat(
             "Delivery latency",
-            buckets(LATENCY, ENDPOINT),
+            buckets(LATENCY, ENDPOINT, has_exemplars=True),
             unit="s",
-            about="How many webhooks took how long. A band that climbs is a receiver that answers ever slower.",
+            about="How many webhooks took how long. A band that climbs: a receiver that answers ever slower. "
+            "A dot is one webhook: its trace.",
         ),
         lines(
             "Oldest due delivery",

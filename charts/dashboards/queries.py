@@ -39,6 +39,6 @@ def quantile_by(share: float, metric: str, chosen: str = "", *, by: str, legend:
     return Query(f"histogram_quantile({share}, {buckets})", legend or f"{{{{{by}}}}}")
 
 
-def buckets(metric: str, chosen: str = "") -> Query:
+def buckets(metric: str, chosen: str = "", *, has_exemplars: bool = False) -> Query:
     """A histogram, for a heat map."""
-    return Query(f"sum by (le) (increase({metric}_bucket{{{chosen}}}[$__rate_interval]))", "{{le}}", True)
+    return Query(f"sum by (le) (increase({metric}_bucket{{{chosen}}}[$__rate_interval]))", "{{le}}", has_exemplars)

@@ -94,11 +94,11 @@ def _outcomes() -> list[Builder[Panel]]:
         ),
         lines(
             "From the end of a call to its link",
-            *quantiles(LAG, has_exemplars=True),
+            *quantiles(LAG),
             unit="s",
             about="How long after the end of a call its recording was ready and told. The PBX's own delay is in it.",
         ),
-        heat("Lag", buckets(LAG), unit="s", about="How many recordings took how long. A dot opens its trace."),
+        heat("Lag", buckets(LAG), unit="s", about="How many recordings took how long until their links were told."),
     ]
 
 
@@ -115,7 +115,7 @@ def _conversion() -> list[Builder[Panel]]:
             Query(f"histogram_quantile(0.5, {SPEED})", "half are faster than"),
             Query(f"histogram_quantile(0.05, {SPEED})", "the slowest 5 % below"),
             unit="none",
-            about="Seconds of talk that a second of ffmpeg converts. Below 10 the processor is too small or too busy.",
+            about="Seconds of talk that ffmpeg converts in a second. Of short ones its start is most of the time.",
         ),
         lines(
             "Oldest recording owed",

@@ -151,7 +151,7 @@ async def course(folder: Path) -> AsyncIterator[Course]:
             _tables(pbxs, receivers),
             split=True,
             environ={"SWITCHHOOK_TELEMETRY__OTLP_ENDPOINT": collector.endpoint},
-            unreported=1,
+            unreported=None,
         )
         await stack.enter_async_context(product)
         await eventually(lambda: all(pbx.state()["sockets"] for pbx in pbxs.values()), 45)
@@ -169,10 +169,10 @@ async def course(folder: Path) -> AsyncIterator[Course]:
 
 
 def hastened() -> dict[str, Any]:
-    """The rules as they are, but that nothing has to last before it fires."""
+    """The rules as they are, but that three seconds are enough: one late answer on a busy machine is none."""
     rules: dict[str, Any] = yaml.safe_load(RULES.read_text(encoding="utf-8"))
     for group in rules["groups"]:
-        group["rules"] = [rule | {"for": "1s"} if "alert" in rule else rule for rule in group["rules"]]
+        group["rules"] = [rule | {"for": "3s"} if "alert" in rule else rule for rule in group["rules"]]
     return rules
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAMES = {"overview", "deliveries", "recordings", "services"}
+SVG = "{http://www.w3.org/2000/svg}"
 FOREIGN = {"up", "ALERTS"}
 every_dashboard = pytest.mark.parametrize("path", dashboard_paths(), ids=lambda path: path.stem)
 every_panel = pytest.mark.parametrize("panel", all_panels(), ids=lambda panel: panel.name)
@@ -79,13 +81,13 @@ def test_variables_annotations_and_links(path: Path) -> None:
     assert set(link["tags"]) <= set(content["tags"])
 
 
-def test_latencies_have_exemplars() -> None:
-    with_exemplars = {panel.name for panel in all_panels() if any(target.has_exemplars for target in panel.targets)}
-    assert {
-        "overview: From the PBX to the endpoint's 2xx",
-        "overview: Delivery latency",
-        "deliveries: Latency",
-    } <= with_exemplars
+def test_what_has_exemplars_is_asked_for_them() -> None:
+    """And a panel that promises a dot asks for what has one."""
+    for panel in all_panels():
+        asked = any(target.has_exemplars for target in panel.targets)
+        assert asked == ("A dot is one webhook" in panel.content["description"]), panel.name
+        assert not asked or "switchhook_delivery_latency_seconds_bucket" in panel.targets[0].expr
+    assert {panel.dashboard for panel in all_panels() if panel.targets[0].has_exemplars} >= {"overview", "deliveries"}
 
 
 def test_queries_ask_for_metrics_that_exist() -> None:
@@ -140,6 +142,19 @@ def test_compose_and_chart_call_the_component_of_a_target_the_same() -> None:
     (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
     targets = {one["target_label"] for one in scrape["relabel_configs"]}
     assert targets == {one["targetLabel"] for one in endpoint["relabelings"]} == {"component"}
+
+
+@every_dashboard
+def test_its_picture_is_of_these_panels(path: Path) -> None:
+    picture = ROOT / "docs" / "images" / f"{path.stem}.svg"
+    assert picture.stat().st_size < 150_000
+    texts = {element.text for element in ElementTree.parse(picture).iter(f"{SVG}text")}
+    assert {panel.title for panel in panels(path, with_rows=True)} - texts == set(), "make pictures"
+
+
+def test_pictures_are_shown() -> None:
+    shown = (ROOT / "README.md").read_text(encoding="utf-8") + (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    assert [name for name in NAMES if f"images/{name}.svg" not in shown] == []
 
 
 def _yaml(path: str) -> Any:

@@ -6,6 +6,7 @@ Their faults are written in `rules/*.yml`, as promtool reads them.
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,17 @@ def expectations(files: list[Path]) -> Iterator[tuple[str, str]]:
 def test_prometheus_takes_the_rules() -> None:
     answer = promtool("check", "rules", "--lint-fatal", str(RULES))
     assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+@needs_prometheus
+def test_prometheus_takes_the_configuration_of_compose(tmp_path: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    shutil.copy(RULES, tmp_path / "rules")
+    config = (ROOT / "compose" / "prometheus.yml").read_text(encoding="utf-8")
+    (tmp_path / "prometheus.yml").write_text(config.replace("/etc/prometheus", str(tmp_path)), encoding="utf-8")
+    answer = promtool("check", "config", str(tmp_path / "prometheus.yml"))
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert f"SUCCESS: {len(rules())} rules found" in answer.stdout
 
 
 @needs_prometheus

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.observation.pictures.axes import FAINT, INK, Scene
 from tests.observation.pictures.canvas import Box, Canvas, fitting
-from tests.observation.pictures.plots import DRAWN, FAINT, INK, Scene
+from tests.observation.pictures.plots import DRAWN
 
 if TYPE_CHECKING:
     from tests.observation.pictures.answers import Answered, Sight

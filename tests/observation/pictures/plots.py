@@ -3,35 +3,38 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.observation.pictures.canvas import Box, Canvas, fitting, text_width
-from tests.observation.pictures.units import moment, readable, ticks
+from tests.observation.pictures.axes import (
+    FAINT,
+    GRID,
+    INK,
+    LEGEND,
+    NORMAL,
+    SMALL,
+    Scene,
+    draw_clock,
+    draw_legend,
+    draw_nothing,
+    legend_rows,
+    value_axis,
+    x_at,
+)
+from tests.observation.pictures.canvas import Box, fitting, text_width
+from tests.observation.pictures.units import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tests.observation.pictures.answers import Answered, Mark, Named
-    from tests.observation.prometheus import Span
+    from tests.observation.pictures.answers import Answered, Named
 
-INK, FAINT, GRID = "#d8d9da", "#8e949c", "#2c3036"
 PALETTE = (
     *("#73bf69", "#f2cc0c", "#8ab8ff", "#ff780a", "#f2495c", "#5794f2", "#b877d9", "#705da0", "#37872d", "#fade2a"),
     *("#447ebc", "#c15c17", "#890f02", "#0a437c", "#6d1f62", "#584477"),
 )
 HEAT = ("#30123b", "#4662d7", "#36aaf9", "#1ae4b6", "#72fe5e", "#c8ef34", "#faba39", "#f66b19", "#ca2a04")
-SMALL, NORMAL = 10.5, 12.0
-_AXIS, _CLOCK, _LEGEND = 62.0, 20.0, 18.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
-    """What all panels of a dashboard share."""
-
-    canvas: Canvas
-    span: Span
-    marks: Sequence[Mark]
+_AXIS, _CLOCK = 62.0, 20.0
+EXEMPLARS = 80  # at most about so many are drawn
 
 
 def draw_lines(scene: Scene, answered: Answered, box: Box) -> None:
@@ -40,32 +43,33 @@ def draw_lines(scene: Scene, answered: Answered, box: Box) -> None:
     is_stacked = custom["stacking"]["mode"] == "normal"
     series = _telling(answered.series)
     colours = _colours(answered)
-    legend = _legend_rows([one.name for one in series], box.width)
-    field = box.inside(left=_AXIS, right=10, top=6, bottom=_CLOCK + _LEGEND * len(legend) + 4)
+    legend = legend_rows([one.name for one in series], box.width)
+    field = box.inside(left=_AXIS, right=10, top=6, bottom=_CLOCK + LEGEND * len(legend) + 4)
     layers = _layers(series, is_stacked=is_stacked)
     highest = max((top for layer in layers for _, _, top in layer), default=0.0)
-    y_at = _value_axis(scene, field, highest, answered.panel.content["fieldConfig"]["defaults"]["unit"])
-    _clock(scene, field)
+    y_at = value_axis(scene, field, highest, answered.panel.content["fieldConfig"]["defaults"]["unit"])
+    draw_clock(scene, field)
     for layer, named in reversed(list(zip(layers, series, strict=True))):
         for part in _parts(layer, scene.span.step):
-            upper = [(_x(scene, field, at), y_at(top)) for at, _, top in part]
-            lower = [(_x(scene, field, at), y_at(bottom)) for at, bottom, _ in part]
+            upper = [(x_at(scene, field, at), y_at(top)) for at, _, top in part]
+            lower = [(x_at(scene, field, at), y_at(bottom)) for at, bottom, _ in part]
             scene.canvas.area([*upper, *reversed(lower)], colours[named.name], opacity=0.3 if is_stacked else 0.08)
             scene.canvas.line(upper, colours[named.name])
-    for at, value in answered.exemplars[-60:]:
+    exemplars = sorted(answered.exemplars)
+    for at, value in exemplars[:: max(len(exemplars) // EXEMPLARS, 1)]:
         if value <= highest:
-            x, y = _x(scene, field, at), y_at(value)
+            x, y = x_at(scene, field, at), y_at(value)
             scene.canvas.area([(x - 3, y), (x, y - 3), (x + 3, y), (x, y + 3)], "#ff66ff", opacity=0.8)
     if not series:
-        _nothing(scene, field)
-    _draw_legend(scene, legend, colours, box)
+        draw_nothing(scene, field)
+    draw_legend(scene, legend, colours, box)
 
 
 def draw_number(scene: Scene, answered: Answered, box: Box) -> None:
     """The newest value in the colour of its threshold, and how it came to it."""
     defaults = answered.panel.content["fieldConfig"]["defaults"]
     if not answered.series:
-        _nothing(scene, box)
+        draw_nothing(scene, box)
         return
     points = answered.series[0].series.points
     value = points[-1][1]
@@ -76,7 +80,7 @@ def draw_number(scene: Scene, answered: Answered, box: Box) -> None:
     )
     highest = max(one for _, one in points) or 1.0
     field = box.inside(top=box.height * 0.64)
-    upper = [(_x(scene, field, at), field.bottom - field.height * one / highest) for at, one in points]
+    upper = [(x_at(scene, field, at), field.bottom - field.height * one / highest) for at, one in points]
     if len(upper) > 1:
         scene.canvas.area([*upper, (upper[-1][0], box.bottom), (upper[0][0], box.bottom)], colour, opacity=0.18)
         scene.canvas.line(upper, colour, width=1)
@@ -92,9 +96,9 @@ def draw_heat(scene: Scene, answered: Answered, box: Box) -> None:
     buckets = sorted(answered.series, key=lambda one: float(one.series.labels["le"]))
     counts = _between(buckets)
     used = [place for place, row in enumerate(counts) if any(value > 0.01 for value in row.values())]
-    _clock(scene, field)
+    draw_clock(scene, field)
     if not used:
-        _nothing(scene, field)
+        draw_nothing(scene, field)
         return
     first, last = min(used), max(used)
     height = field.height / (last - first + 1)
@@ -111,7 +115,7 @@ def draw_heat(scene: Scene, answered: Answered, box: Box) -> None:
         for at, value in counts[place].items():
             if value > 0.01:
                 shade = min(int((value / most) ** 0.5 * len(HEAT)), len(HEAT) - 1)
-                x = _x(scene, field, at) - width
+                x = x_at(scene, field, at) - width
                 cells.setdefault(shade, []).append(
                     Box(x=max(x, field.x), y=top + 0.5, width=width - 0.6, height=height - 1)
                 )
@@ -126,13 +130,13 @@ def draw_states(scene: Scene, answered: Answered, box: Box) -> None:
         words |= mapping["options"]
     field = box.inside(left=_AXIS + 10, right=10, top=6, bottom=_CLOCK + 6)
     height = field.height / max(len(answered.series), 1)
-    _clock(scene, field)
+    draw_clock(scene, field)
     for row, named in enumerate(answered.series):
         bar = Box(x=field.x, y=field.y + row * height + 3, width=field.width, height=min(height - 6, 46))
         scene.canvas.text(field.x - 8, bar.y + bar.height / 2 + 4, named.name, size=NORMAL, colour=INK, anchor="end")
         for begin, end, value in _runs(named.series.points, scene.span.step):
-            x = _x(scene, field, begin)
-            part = Box(x=x, y=bar.y, width=max(_x(scene, field, end) - x, 1), height=bar.height)
+            x = x_at(scene, field, begin)
+            part = Box(x=x, y=bar.y, width=max(x_at(scene, field, end) - x, 1), height=bar.height)
             word = words.get(f"{value:g}", {"text": f"{value:g}", "color": FAINT})
             scene.canvas.box(part, word["color"], opacity=0.8)
             if text_width(word["text"], NORMAL) < part.width:
@@ -146,7 +150,7 @@ def draw_rows(scene: Scene, answered: Answered, box: Box) -> None:
     rows = [{name: value for name, value in one.series.labels.items() if name not in hidden} for one in answered.series]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     if not rows:
-        _nothing(scene, box)
+        draw_nothing(scene, box)
         return
     widths = [max(len(name), *(len(row.get(name, "")) for row in rows)) + 2 for name in columns]
     unit = (box.width - 20) / sum(widths)
@@ -222,67 +226,6 @@ def _runs(points: Sequence[tuple[float, float]], step: float) -> list[tuple[floa
             begin = runs[-1][1] if runs and at - runs[-1][1] < 4 * step else at
             runs.append((begin, at, value))
     return runs
-
-
-def _value_axis(scene: Scene, field: Box, highest: float, unit: str) -> Callable[[float], float]:
-    values = ticks(highest, unit)
-
-    def y_at(value: float) -> float:
-        return field.bottom - field.height * value / values[-1]
-
-    for value in values:
-        scene.canvas.line([(field.x, y_at(value)), (field.right, y_at(value))], GRID, width=1)
-        words = readable(value, unit)
-        scene.canvas.text(field.x - 6, y_at(value) + 4, words, size=SMALL, colour=FAINT, anchor="end")
-    return y_at
-
-
-def _clock(scene: Scene, field: Box) -> None:
-    """The times below, and the marks."""
-    count = max(int(field.width // 110), 2)
-    for place in range(count + 1):
-        at = scene.span.start + (scene.span.end - scene.span.start) * place / count
-        anchor = "start" if place == 0 else "end" if place == count else "middle"
-        scene.canvas.text(_x(scene, field, at), field.bottom + 15, moment(at), size=SMALL, colour=FAINT, anchor=anchor)
-    for mark in scene.marks:
-        x = _x(scene, field, mark.at)
-        scene.canvas.line([(x, field.y), (x, field.bottom)], mark.colour, width=1, dashes="3 3")
-
-
-def _x(scene: Scene, field: Box, at: float) -> float:
-    share = (at - scene.span.start) / (scene.span.end - scene.span.start)
-    return field.x + field.width * min(max(share, 0.0), 1.0)
-
-
-def _legend_rows(names: Sequence[str], width: float) -> list[list[str]]:
-    rows: list[list[str]] = [[]]
-    used = 0.0
-    for name in dict.fromkeys(names):
-        needed = text_width(name, SMALL) + 30
-        if used + needed > width - 20 and rows[-1]:
-            if len(rows) == 2:
-                rows[-1][-1] = "…"
-                return rows
-            rows.append([])
-            used = 0.0
-        rows[-1].append(name)
-        used += needed
-    return rows
-
-
-def _draw_legend(scene: Scene, rows: Sequence[Sequence[str]], colours: Mapping[str, str], box: Box) -> None:
-    for place, row in enumerate(rows):
-        x, y = box.x + 12, box.bottom - 8 - _LEGEND * (len(rows) - 1 - place)
-        for name in row:
-            if name in colours:
-                scene.canvas.box(Box(x=x, y=y - 6, width=12, height=3), colours[name], radius=1.5)
-            scene.canvas.text(x + 17, y, name, size=SMALL, colour=INK)
-            x += text_width(name, SMALL) + 30
-
-
-def _nothing(scene: Scene, box: Box) -> None:
-    x, y = box.x + box.width / 2, box.y + box.height / 2
-    scene.canvas.text(x, y, "nothing", size=NORMAL, colour=FAINT, anchor="middle")
 
 
 DRAWN: dict[str, Callable[[Scene, Answered, Box], None]] = {
