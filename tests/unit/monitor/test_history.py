@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -9,13 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from services.monitor.call_log import read_segment
-from services.monitor.calls import memory
+from services.monitor.calls import gaps, memory
 from services.monitor.calls.history import CallKey, Segment, decode_history_id
 from services.monitor.calls.legs import ActiveCall, Leg, LegStatus
 from services.monitor.calls.past import PastCall
 from services.monitor.calls.sightings import as_of
 from switchhook.events import DnKind
-from tests.unit.monitor.table import NUMBER, START, apply, describe, new_tracker
+from tests.unit.monitor.table import NUMBER, START, Memory, apply, describe, new_tracker
 
 if TYPE_CHECKING:
     from services.monitor.calls.tracker import CallTracker
@@ -479,3 +480,27 @@ def test_who_was_found_talking_and_got_the_call_back_in_the_next_gap_talked_twic
         "42.0 started 117 link=2 blind reconciled",
         "47.0 ended 117 link=2 answered 5.0s reconciled",
     ]
+
+
+@pytest.mark.parametrize("frames", range(9))
+def test_a_kill_while_a_long_gap_is_told_repeats_nothing(frames: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gaps, "_PIECE", 1)
+    log = [
+        _segment("820", 0, 4, answered=0),
+        _segment("101", 1, 3),
+        _segment("117", 3.5, 10, answered=4),
+        _segment("204", 10.5, 20, answered=12),
+    ]
+    whole = new_tracker()
+    whole.replay(log, since=SINCE, shown=())
+    _hang_up(whole, 60)
+    killed, kept = new_tracker(), Memory()
+    for _ in itertools.islice(killed.replaying(log, since=SINCE, shown=()), frames):
+        pass
+    changes = killed.take()
+    kept.keep(changes)
+    heir = new_tracker()
+    heir.restore(map(memory.load, kept.calls.values()), kept.past, _at(50))
+    heir.replay(log, since=SINCE, shown=())
+    _hang_up(heir, 60)
+    assert [*map(describe, changes.events), *_told(heir)] == _told(whole)
