@@ -153,3 +153,13 @@ def test_a_kill_while_a_long_gap_is_told_repeats_nothing(frames: int, monkeypatc
     heir.replay(log, since=SINCE, shown=())
     hang_up(heir, 60)
     assert [*map(describe, changes.events), *told(heir)] == told(whole)
+
+
+def test_a_call_of_which_the_first_frame_was_read_after_its_end_is_not_told_again() -> None:
+    """The machine was busy for many seconds."""
+    tracker = new_tracker()
+    for line in ("25.0 upsert 117/1 Ringing call=10", "25.1 remove 117/1", "25.2 asked alive="):
+        apply(tracker, line)
+    told(tracker)
+    tracker.replay([segment("117", 12, 22, arrived=12)], since=SINCE, shown=())
+    assert told(tracker) == []
