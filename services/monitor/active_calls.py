@@ -29,7 +29,9 @@ class ActiveCalls:
 
     async def all(self, *, skip: Callable[[int], bool] = lambda _: False) -> Sequence[ActiveCall]:
         """Every row, but for those of the numbers to `skip`."""
-        return read_active_calls(await self._session.get_json(_PATH), now=self._clock(), skip=skip)
+        asked_at = self._clock()
+        answer = await self._session.get_json(_PATH)
+        return read_active_calls(answer, asked_at=asked_at, now=self._clock(), skip=skip)
 
     async def of(self, numbers: Collection[int], *, live: int) -> Sequence[ActiveCall]:
         """The rows of these numbers, of about `live` calls; more rows than asked for do no harm."""
@@ -39,5 +41,7 @@ class ActiveCalls:
         asked = list(numbers)
         for start in range(0, len(asked), _NUMBERS):
             some = " or ".join(f"Id eq {number}" for number in asked[start : start + _NUMBERS])
-            rows += read_active_calls(await self._session.get_json(_PATH, {"$filter": some}), now=self._clock())
+            asked_at = self._clock()
+            answer = await self._session.get_json(_PATH, {"$filter": some})
+            rows += read_active_calls(answer, asked_at=asked_at, now=self._clock())
         return rows

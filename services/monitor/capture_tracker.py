@@ -9,7 +9,7 @@ from services.monitor.calls.numbering import NumberingPlan
 from services.monitor.calls.tracker import CallTracker
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime
 
     from services.monitor.calls.history import Segment
@@ -70,11 +70,11 @@ class CapturingTracker(CallTracker):
         self._append(self._writing.snapshot(shown, rows, self._witness.rows, at=at, asked_at=asked_at, lost_at=lost_at))
         super().resync(legs, asked_at=asked_at, at=at, lost_at=lost_at, rows=rows)
 
-    def replay(self, segments: Sequence[Segment], *, since: datetime, shown: Collection[LegKey]) -> None:
+    def replaying(self, segments: Sequence[Segment], *, since: datetime, shown: Collection[LegKey]) -> Iterator[None]:
         """Rows of the call log."""
         told, ahead = self._witness.segments(segments)
         self._append(self._writing.log(told, shown, at=self._clock(), since=since, ahead=ahead))
-        super().replay(segments, since=since, shown=shown)
+        return super().replaying(segments, since=since, shown=shown)
 
     def active_calls(self, rows: Sequence[ActiveCall], *, asked_at: datetime, at: datetime) -> None:
         """The list of active calls."""

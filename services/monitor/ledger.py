@@ -51,6 +51,8 @@ _SETTLE = "DELETE FROM completions WHERE pbx = ? AND call_id = ?"
 PAST_LIFE = timedelta(hours=3)
 """How long it is remembered that a call is over; longer than any time that is compared with the call log."""
 _FOLLOWED_EVERY = timedelta(seconds=1)
+_CALLS_AT_ONCE = 500
+"""More at once, as after a long gap, would keep the database from all else: a lease could not be renewed in time."""
 _RETRY_AFTER = 1.0  # seconds between attempts to write what the disk did not take
 
 
@@ -126,21 +128,29 @@ class CallLedger:
 
         `followed_until` is None while the PBX is not followed. Raises `LeaseLost`.
         """
-        changes = tracker.take()
-        unit = self._unit(changes)
-        is_due = followed_until is not None and followed_until >= self._followed_until + _FOLLOWED_EVERY
-        if unit or is_due:
-            self._followed_until = followed_until or self._followed_until
-            await self._write([*self._heading(followed_until), *unit])
-            self._outbox.notify()
-        return changes.events
+        events: list[Event] = []
+        while True:
+            changes = tracker.take(_CALLS_AT_ONCE)
+            is_last = not tracker.has_changes
+            unit = self._unit(changes)
+            is_due = followed_until is not None and followed_until >= self._followed_until + _FOLLOWED_EVERY
+            if unit or is_due:
+                until = followed_until if is_last else None  # what is not kept yet is to be found again after a kill
+                self._followed_until = until or self._followed_until
+                await self._write([*self._heading(until), *unit])
+                self._outbox.notify()
+            events += changes.events
+            if is_last:
+                return events
 
     async def complete(self, events: Sequence[Event]) -> None:
         """Tells that these calls are completed, once; returns when that is durable, waits while the disk refuses."""
-        unit = self._outbox.append([(event.id, encode(self._traced(event))) for event in events])
-        unit += [Statement(_SETTLE, (self._pbx, event.call.id)) for event in events]
-        await self._write([*self._heading(None), *unit])
-        self._outbox.notify()
+        for start in range(0, len(events), _CALLS_AT_ONCE):
+            some = events[start : start + _CALLS_AT_ONCE]
+            unit = self._outbox.append([(event.id, encode(self._traced(event))) for event in some])
+            unit += [Statement(_SETTLE, (self._pbx, event.call.id)) for event in some]
+            await self._write([*self._heading(None), *unit])
+            self._outbox.notify()
 
     async def prove(self, unreported: Sequence[Changes], *, until: datetime) -> None:
         """Tells what the call log had besides, and that it was compared with what was reported until then.

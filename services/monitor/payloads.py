@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -174,9 +174,17 @@ def visible_dns(dns: object) -> dict[str, DnKind]:
 
 
 def read_active_calls(
-    collection: object, *, now: datetime, skip: Callable[[int], bool] = lambda _: False
+    collection: object,
+    *,
+    now: datetime,
+    asked_at: datetime | None = None,
+    skip: Callable[[int], bool] = lambda _: False,
 ) -> list[ActiveCall]:
-    """The rows of XAPI ActiveCalls, answered at `now`; one without a number is left out, and so is one to `skip`."""
+    """The rows of XAPI ActiveCalls, asked for at `asked_at` (unless given, just now) and answered at `now`.
+
+    One without a number is left out, and so is one to `skip`.
+    """
+    since = asked_at or now
     return [
         ActiveCall(
             number=row["Id"],
@@ -184,8 +192,8 @@ def read_active_calls(
             caller_number=_in_brackets(row.get("Caller")),
             callee_dn=_first_word(row.get("Callee")),
             callee_number=_in_brackets(row.get("Callee")),
-            changed_at=_by_our_clock(row.get("LastChangeStatus"), row.get("ServerNow"), now),
-            established_at=_by_our_clock(row.get("EstablishedAt"), row.get("ServerNow"), now),
+            changed_at=_by_our_clock(row.get("LastChangeStatus"), row.get("ServerNow"), since, now),
+            established_at=_by_our_clock(row.get("EstablishedAt"), row.get("ServerNow"), since, now),
         )
         for row in rows(collection)
         if _is_number(row.get("Id")) and not skip(row["Id"])
@@ -248,10 +256,15 @@ def _is_number(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _HIGHEST_NUMBER
 
 
-def _by_our_clock(then: object, server_now: object, now: datetime) -> datetime | None:
-    """A moment of the PBX's clock, which is where `server_now` says when ours is at `now`."""
+def _by_our_clock(then: object, server_now: object, asked_at: datetime, now: datetime) -> datetime | None:
+    """A moment of the PBX's clock, which was where `server_now` says at some moment from `asked_at` until `now`.
+
+    An answer that was long under way says nothing against a clock that agrees with ours.
+    """
     at, pbx_now = read_time(then), read_time(server_now)
-    return None if at is None or pbx_now is None else now - (pbx_now - at)
+    if at is None or pbx_now is None:
+        return None
+    return at - min(max(timedelta(), pbx_now - now), pbx_now - asked_at)
 
 
 def _first_word(text: object) -> str:

@@ -140,7 +140,8 @@ class Polls:
             segments = await self._questions.ask("call_log", lambda: self._call_log(min([since, *arrivals])))
             if segments:
                 past = as_of(segments, legs, self._tracker.plan, at=asked_at)
-                self._tracker.replay(past, since=since, shown={leg.key for leg in legs})
+                for _ in self._tracker.replaying(past, since=since, shown={leg.key for leg in legs}):
+                    await asyncio.sleep(0)  # a lease is to be renewed, another PBX has something to say
         lost_at = gap.lost_at if gap else asked_at
         self._tracker.resync(legs, asked_at=asked_at, at=self._clock(), lost_at=lost_at, rows=rows)
         self._was_told()

@@ -96,4 +96,5 @@ def shows_join(consultation: LiveCall, leg: Leg) -> bool:
 
 def is_remainder(call: LiveCall, leg: Leg) -> bool:
     """True for a leg of a consultation that was joined: between two extensions, under the consultation's number."""
-    return leg.number != call.numbers[0] and leg.kind is leg.party_kind is DnKind.EXTENSION
+    is_inside = leg.kind is leg.party_kind is DnKind.EXTENSION
+    return leg.number != call.numbers[0] and is_inside and not (leg.referred_by or leg.on_behalf_of)

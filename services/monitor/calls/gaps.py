@@ -12,13 +12,16 @@ from services.monitor.calls.renumbering import renumbered
 from switchhook.events import DnKind
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime
 
     from services.monitor.calls.history import Segment
     from services.monitor.calls.legs import ActiveCall, Leg, LegKey
     from services.monitor.calls.live import LiveCall
     from services.monitor.calls.picture import Picture
+
+
+_PIECE = 1_000  # frames that are told without a pause; some ten milliseconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,18 +82,22 @@ class _Beginnings:
         return row.changed_at
 
 
-def replay(picture: Picture, segments: Sequence[Segment], *, since: datetime, shown: Collection[LegKey]) -> None:
+def replay(
+    picture: Picture, segments: Sequence[Segment], *, since: datetime, shown: Collection[LegKey]
+) -> Iterator[None]:
     """Tells what the call log has of the time since `since`; a snapshot must follow.
 
     Calls that are known to be over, and those that ended earlier, are old news. The legs in `shown` live on: a segment
-    also ends where a leg goes on in another role.
+    also ends where a leg goes on in another role. Pauses again and again: a long gap has hundreds of thousands of rows.
     """
     with picture.in_gap():
-        for frame in missed_frames(segments, picture.register, picture.plan, since=since):
+        for place, frame in enumerate(missed_frames(segments, picture.register, picture.plan, since=since), 1):
             if (call := picture.register.by_number(frame.call.number)) is not None and begins_anew(frame.call, call):
                 picture.end(call, call.vacant_since or frame.at)
             if frame.leg is not None:
                 leg_seen(picture, frame.leg, frame.at)
             elif frame.key not in shown:
                 leg_gone(picture, frame.key, frame.at)
+            if place % _PIECE == 0:
+                yield
         know_joins(segments, picture.register)

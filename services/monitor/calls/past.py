@@ -27,15 +27,15 @@ class PastCall:
     ended_at: datetime
 
     def is_same(self, key: CallKey, ended_at: datetime | None) -> bool:
-        """True for the log's call that arrived at the same time, or was under way then and ended at `ended_at`.
+        """True for the log's call that arrived at the same time, or was under way about then and ended at `ended_at`.
 
-        One that was found under way after a gap had arrived before it was seen.
+        One that was found under way after a gap had arrived before it was seen; a frame may be read late.
         """
         if key.is_same(self.key.number, self.key.arrived_at):
             return True
-        return (
-            key.number == self.key.number and ended_at is not None and key.arrived_at <= self.key.arrived_at <= ended_at
-        )
+        if key.number != self.key.number or ended_at is None:
+            return False
+        return key.arrived_at <= self.key.arrived_at <= ended_at + CLOCKS_APART
 
 
 class PastCalls:

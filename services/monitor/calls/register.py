@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, tzinfo
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from services.monitor.calls.history import CallKey
@@ -10,7 +11,7 @@ from services.monitor.calls.live import LiveCall, call_id
 from services.monitor.calls.past import PastCall, PastCalls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from services.monitor.calls.legs import Leg, LegKey
 
@@ -178,14 +179,16 @@ class CallRegister:
         self._touched[id(call)] = call
         return call
 
-    def touched(self) -> Iterable[LiveCall]:
+    def touched(self) -> Collection[LiveCall]:
         """The calls that `take` would give."""
         return self._touched.values()
 
-    def take(self) -> list[LiveCall]:
-        """The calls that changed since the last time."""
-        touched, self._touched = self._touched, {}
-        return list(touched.values())
+    def take(self, most: int | None = None) -> list[LiveCall]:
+        """The calls that changed since the last time, or the first `most` of them."""
+        taken = list(islice(self._touched.values(), most))
+        for call in taken:
+            del self._touched[id(call)]
+        return taken
 
     def _talks_no_more(self, call: LiveCall, user: str) -> None:
         calls = self._by_talker.get(user)

@@ -58,9 +58,9 @@ def as_of(segments: Iterable[Segment], legs: Iterable[Leg], plan: NumberingPlan,
         outside = is_outside(one, plan)
         return any((one.key.number, dn, outside) in shown for dn in (one.source_dn, one.destination_dn))
 
-    gone = (one.ended_at for one in begun if one.ended_at <= at and is_visible(one, plan) and not lives(one))
-    over_until = max((at - SAME_MOMENT, *gone))
-    return [one for one in begun if one.ended_at <= over_until or not lives(one)]
+    gone = [one.ended_at for one in begun if one.ended_at <= at and is_visible(one, plan) and not lives(one)]
+    gone_at = max(gone, default=at - SAME_MOMENT)
+    return [one for one in begun if one.ended_at <= at - SAME_MOMENT or one.ended_at < gone_at or not lives(one)]
 
 
 def is_visible(segment: Segment, plan: NumberingPlan) -> bool:

@@ -16,7 +16,7 @@ from services.monitor.calls.gaps import Snapshot
 from services.monitor.calls.picture import Picture
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
     from datetime import datetime, timedelta, tzinfo
 
@@ -126,7 +126,12 @@ class CallTracker:
         Calls that are known to be over, and those that ended earlier, are old news. The legs in `shown` live on: a
         segment also ends where a leg goes on in another role.
         """
-        gaps.replay(self._picture, segments, since=since, shown=shown)
+        for _ in self.replaying(segments, since=since, shown=shown):
+            pass
+
+    def replaying(self, segments: Sequence[Segment], *, since: datetime, shown: Collection[LegKey]) -> Iterator[None]:
+        """The same in pieces, after each of which something else may be done; frames have to wait until its end."""
+        return gaps.replay(self._picture, segments, since=since, shown=shown)
 
     def active_calls(self, rows: Sequence[ActiveCall], *, asked_at: datetime, at: datetime) -> None:
         """Applies the PBX's list of active calls: queues and IVRs whose legs it does not show, and untold numbers."""
@@ -160,9 +165,14 @@ class CallTracker:
         for call, over_at in list(vacancies.over(numbers, rows, self.plan, asked_at=asked_at, at=at)):
             self._picture.end(call, over_at)
 
-    def take(self) -> Changes:
-        """Hands out what came of everything since the last call."""
-        touched = self.register.take()
+    @property
+    def has_changes(self) -> bool:
+        """True when `take()` has anything."""
+        return bool(self.register.touched())
+
+    def take(self, most: int | None = None) -> Changes:
+        """Hands out what came of everything since the last time; of `most` calls, each as a whole."""
+        touched = self.register.take(most)
         self._picture.unshown.review(touched, self.plan)
         events: list[Event] = []
         for call in touched:

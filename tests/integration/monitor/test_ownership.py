@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from importlib.resources import files
@@ -12,6 +13,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import pytest
 
+from services.monitor import ledger
 from services.monitor.calls.legs import Leg, LegStatus
 from services.monitor.calls.tracker import CallTracker
 from services.monitor.ledger import CallLedger
@@ -25,10 +27,11 @@ from switchhook.telemetry.tracing import OFF
 from tests.unit.monitor.table import NUMBER, START, plan
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
     from pathlib import Path
 
     from switchhook.storage import Database
+    from switchhook.storage.database import Row
 
     Join = Callable[[], Coroutine[None, None, "Replica"]]
 
@@ -64,22 +67,21 @@ class Replica:
         await self.database.write([Statement("UPDATE replicas SET expires_at = 0 WHERE number = ?", (self.number,))])
 
 
-def tracker(pbx: str, *, number: int = 10) -> CallTracker:
-    """The tracker of a PBX on which a call rings."""
+def tracker(pbx: str, *numbers: int) -> CallTracker:
+    """The tracker of a PBX on which calls ring."""
     tracker = CallTracker(pbx, plan(), timezone=ZoneInfo("UTC"), report_internal=False, grace=timedelta(seconds=2))
-    tracker.leg_seen(
-        Leg(
+    for number in numbers or (10,):
+        leg = Leg(
             dn="117",
-            id=1,
+            id=number,
             kind=DnKind.EXTENSION,
             status=LegStatus.RINGING,
             number=number,
             party_dn="10007",
             party_kind=DnKind.TRUNK,
             party_number=NUMBER,
-        ),
-        START,
-    )
+        )
+        tracker.leg_seen(leg, START)
     return tracker
 
 
@@ -165,7 +167,7 @@ async def test_only_the_owner_keeps_anything_and_a_refusal_harms_nobody_elses_un
     outcomes = await asyncio.gather(
         one.ledger("main").keep(tracker("main"), START),
         one.ledger("branch").keep(tracker("branch"), START),
-        one.ledger("main").keep(tracker("main", number=11), None),
+        one.ledger("main").keep(tracker("main", 11), None),
         one.ledger("branch").keep(tracker("branch"), None),
         return_exceptions=True,
     )
@@ -223,3 +225,30 @@ async def test_an_heir_has_the_calls_and_the_events_as_they_were_kept(joined: Jo
     assert [call.outside_number for call in kept.calls] == [NUMBER]
     assert kept.followed_until == START
     assert await heir.outbox.adopt() == 1
+
+
+async def test_many_calls_are_kept_in_pieces_and_until_the_last_one_the_gap_stays(
+    joined: Join, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in between, the heir has whole calls, and looks for the others in the call log."""
+    monkeypatch.setattr(ledger, "_CALLS_AT_ONCE", 2)
+    dead, heir = await joined(), await joined()
+    await dead.owners.claim(["main"])
+    write, writes = dead.database.write, itertools.count(1)
+
+    async def write_once(unit: Sequence[Statement]) -> list[list[Row]]:
+        if next(writes) > 1:
+            raise LeaseLost("main")
+        return await write(unit)
+
+    with monkeypatch.context() as killed:
+        killed.setattr(dead.database, "write", write_once)
+        with pytest.raises(LeaseLost):
+            await dead.ledger("main").keep(tracker("main", *range(1, 6)), START)
+    between = await heir.ledger("main").kept(START)
+    assert [call.numbers for call in between.calls] == [[1], [2]]
+    assert len(await events(heir)) == 2
+    assert between.followed_until is None
+    told = await dead.ledger("main").keep(tracker("main", *range(11, 16)), START)
+    assert [event.call.numbers for event in told] == [(number,) for number in range(11, 16)]
+    assert (await heir.ledger("main").kept(START)).followed_until == START

@@ -83,6 +83,21 @@ def test_rows_of_active_calls_tell_dns_numbers_and_times_by_our_clock() -> None:
     assert call.changed_at == now - timedelta(seconds=8)
 
 
+@pytest.mark.parametrize(
+    ("pbx_ahead", "latest"),
+    [(0, 0), (3, 0), (8, 0), (120, 110), (-120, -118)],
+    ids=["agrees", "agrees-early", "agrees-late", "ahead", "behind"],
+)
+def test_an_answer_that_was_long_under_way_makes_no_moment_later(pbx_ahead: float, latest: float) -> None:
+    """Of 12 s it had 2 to go there: a clock that may be right is right, else as little wrong as possible."""
+    asked_at = datetime(2026, 5, 14, 12, 0, tzinfo=UTC)
+    pbx_now = asked_at + timedelta(seconds=2 + pbx_ahead)
+    changed_at = asked_at - timedelta(seconds=5) + timedelta(seconds=pbx_ahead)
+    row = {"Id": 902, "LastChangeStatus": changed_at.isoformat(), "ServerNow": pbx_now.isoformat()}
+    [call] = read_active_calls({"value": [row]}, asked_at=asked_at, now=asked_at + timedelta(seconds=12))
+    assert call.changed_at == changed_at - timedelta(seconds=latest)
+
+
 @pytest.mark.parametrize("collection", [None, [], {}, {"value": None}])
 def test_no_collection_is_no_rows(collection: object) -> None:
     assert read_active_calls(collection, now=datetime.now(UTC)) == []
