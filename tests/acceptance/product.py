@@ -90,7 +90,14 @@ class Product:
         (folder / "switchhook.toml").write_text(config + tables)
 
     async def __aenter__(self) -> Self:
-        await asyncio.gather(*(self.start(name) for name in self._names))
+        try:
+            await asyncio.gather(*(self.start(name) for name in self._names))
+        except BaseException:
+            # Nobody will leave what was not entered: without this the other processes would outlive the test.
+            for process in self._processes.values():
+                if process.returncode is None:
+                    process.kill()
+            raise
         return self
 
     async def __aexit__(
