@@ -51,7 +51,7 @@ _SETTLE = "DELETE FROM completions WHERE pbx = ? AND call_id = ?"
 PAST_LIFE = timedelta(hours=3)
 """How long it is remembered that a call is over; longer than any time that is compared with the call log."""
 _FOLLOWED_EVERY = timedelta(seconds=1)
-_CALLS_AT_ONCE = 500
+_CALLS_AT_ONCE = 50
 """More at once, as after a long gap, would keep the database from all else: a lease could not be renewed in time."""
 _RETRY_AFTER = 1.0  # seconds between attempts to write what the disk did not take
 

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 def leg_seen(picture: Picture, leg: Leg, at: datetime) -> None:
     """A leg is as it was just read from the PBX."""
     register = picture.register
-    call = register.by_number(leg.number) or picture.begin(leg, at)
+    call = register.by_number(leg.number)
+    if call is None:
+        if register.past.outlived(leg.number, at):
+            return  # held back while the log told the rest of its call
+        call = picture.begin(leg, at)
     before = _before(picture, call, leg, at)
     status = before.status if before else None
     change = change_of(status, leg.status)

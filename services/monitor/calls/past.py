@@ -76,6 +76,11 @@ class PastCalls:
             if one.key.arrived_at <= until + CLOCKS_APART and one.ended_at >= since - CLOCKS_APART
         ]
 
+    def outlived(self, number: int, at: datetime) -> bool:
+        """True when a call of that number was under way at this moment, and ended later."""
+        calls = self._by_number.get(number, ())
+        return any(one.key.arrived_at - CLOCKS_APART <= at < one.ended_at for one in calls)
+
     def within(self, since: datetime, until: datetime) -> list[PastCall]:
         """The calls that arrived and ended in this time."""
         return [one for one in self._calls if one.key.arrived_at >= since and one.ended_at <= until]

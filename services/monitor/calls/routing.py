@@ -49,6 +49,8 @@ def stopped(call: LiveCall, leg: Leg, at: datetime) -> None:
     if _rings_elsewhere(call, leg):
         return
     call.left(leg.dn, at)
+    if leg.dn == call.dialler and not call.talks:
+        return  # who makes the call was not rung
     call.stopped = leg.dn
     if call.legs:
         goes_on(call, at)

@@ -163,3 +163,14 @@ def test_a_call_of_which_the_first_frame_was_read_after_its_end_is_not_told_agai
     told(tracker)
     tracker.replay([segment("117", 12, 22, arrived=12)], since=SINCE, shown=())
     assert told(tracker) == []
+
+
+def test_a_frame_that_was_held_back_while_the_log_told_its_call_is_old_news() -> None:
+    """The leg was read when it still lived, the log when it did not any more."""
+    tracker = new_tracker()
+    tracker.replay([segment("117", 0, 10)], since=SINCE, shown=())
+    hang_up(tracker, 11)
+    assert told(tracker) == ["0.0 ringing 117 link=0 reconciled", "10.0 ended 117 link=0 missed reconciled"]
+    for line in ("8.0 upsert 117/1 Ringing call=10", "10.0 remove 117/1", "12.0 asked alive="):
+        apply(tracker, line)
+    assert told(tracker) == []

@@ -58,6 +58,7 @@ class DisturbedWatch(RuleBasedStateMachine):
         self.torn: set[int] = set()
         self.unlogged: set[int] = set()
         self.begun_unseen: set[int] = set()
+        self.hung_up_unseen: set[int] = set()
         self.is_told_who_lives = True
 
     @initialize(is_told_who_lives=st.booleans(), script=scripts())
@@ -84,6 +85,8 @@ class DisturbedWatch(RuleBasedStateMachine):
         self._wait(_TICK)
         self.world.hang_up(number)
         self.begun_unseen.discard(number)  # the log does not tell which of several legs was gone first
+        if self.shaken.lost_at is not None:
+            self.hung_up_unseen.add(number)
         self._deliver(self._frames(number))
 
     @rule(steps=st.integers(1, 12))
@@ -152,6 +155,8 @@ class DisturbedWatch(RuleBasedStateMachine):
         self.unlogged |= self.behind - behind
         if with_log:
             self.torn -= came_and_went
+            self.torn |= self.hung_up_unseen
+        self.hung_up_unseen.clear()
         self.begun_unseen.clear()
         self.unlogged |= {number for number in self.behind if not with_log or self.world.is_consulting(number)}
         self.behind.clear()
