@@ -63,6 +63,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m bench.monitoring
 	$(BIN)/python -m bench.recordings
 	$(BIN)/python -m bench.downloads
+	$(BIN)/python -m bench.observability
 
 clean:  ## everything that was made, but no data
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -6,12 +6,14 @@ import contextlib
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_OF_PROCESS = 2  # Linux's clocks of other processes: to the nanosecond, where `stat` has hundredths of a second
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -58,10 +60,12 @@ def running(*arguments: str) -> Iterator[Companion]:
         companion.stop()
 
 
-def processor_seconds(pid: int | str, *, children: bool = False) -> float:
+def processor_seconds(pid: int, *, children: bool = False) -> float:
     """User and system time of a process; or of the children that it has waited for, which are its conversions."""
+    if not children:
+        return time.clock_gettime((~pid << 3) | _OF_PROCESS)
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(int(one) for one in (fields[13:15] if children else fields[11:13])) / _TICKS
+    return sum(int(one) for one in fields[13:15]) / _TICKS
 
 
 def resident_bytes(pid: int | str) -> int:

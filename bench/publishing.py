@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from switchhook.events import Call, CallId, Direction, DnKind, Event, EventType, Participant, event_id
 from switchhook.rpc import encode, open_channel
+from switchhook.telemetry.traceparent import derived, is_sampled, of_call
 from switchhook.v1 import events_pb2 as pb
 from switchhook.v1.events_pb2_grpc import CallEventsStub
 
@@ -51,9 +53,15 @@ def new_events(count: int) -> Iterator[Event]:
         )
 
 
-def new_messages(count: int) -> list[pb.Event]:
-    """The same, as they travel."""
-    return [pb.Event.FromString(encode(event)) for event in new_events(count)]
+def new_messages(count: int, *, share: float = 0.0) -> list[pb.Event]:
+    """The same, as they travel; a share of all calls is traced."""
+    events = new_events(count)
+    return [pb.Event.FromString(encode(_traced(event, share) if share else event)) for event in events]
+
+
+def _traced(event: Event, share: float) -> Event:
+    root = of_call(event.pbx, event.call.id, share=share)
+    return replace(event, traceparent=derived(root, event.id) if is_sampled(root) else root)
 
 
 async def publish(address: str, messages: Sequence[pb.Event], *, rate: float | None) -> dict[str, float]:

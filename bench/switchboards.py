@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import os
 import random
 import sys
 import time
@@ -125,7 +126,7 @@ class Switchboards:
         return totals | {
             "at": time.time(),
             "skipped": sum(board.skipped for board in self._boards),
-            "processor_seconds": processor_seconds("self"),
+            "processor_seconds": processor_seconds(os.getpid()),
         }
 
     def report(self) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import asyncio
 import statistics
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bench.dispatching import Where, dispatching
@@ -34,9 +35,12 @@ class Round:
     cost: float
 
 
-async def one_round(receiver: Receiver, dispatcher: Running, count: int) -> Round:
-    """From the moment the first event is handed over until the last webhook arrives; its cost until all are settled."""
-    messages = await asyncio.to_thread(new_messages, count)
+async def one_round(receiver: Receiver, dispatcher: Running, count: int, *, traced: float = 0.0) -> Round:
+    """From the moment the first event is handed over until the last webhook arrives; its cost until all are settled.
+
+    A share of the calls is `traced`.
+    """
+    messages = await asyncio.to_thread(partial(new_messages, count, share=traced))
     before = processor_seconds(dispatcher.pid)
     at_by_id = await publish(dispatcher.address, messages, rate=None)
     arrivals = await receiver.take(at_by_id)

@@ -91,11 +91,11 @@ def build_service(
         case ServiceName.RECORDER:
             from services.recorder.service import Recorder
 
-            return Recorder.from_settings(settings, registry=registry, clock=clock)
+            return Recorder.from_settings(settings, registry=registry, clock=clock, tracing=tracing)
         case ServiceName.FILESERVER:
             from services.fileserver.service import Fileserver
 
-            return Fileserver.from_settings(settings, registry=registry, clock=clock)
+            return Fileserver.from_settings(settings, registry=registry, clock=clock, tracing=tracing)
         case _:
             assert_never(name)
 

@@ -52,9 +52,9 @@ asks for it: then with exemplars. One process with all four services serves all 
   histograms, `x_created` says when they began.
 * **Exemplars**: `switchhook_delivery_latency_seconds_bucket` carries the `trace_id` of an event whose trace was
   sampled. Prometheus keeps them with `--enable-feature=exemplar-storage`.
-* **Native histograms**: the Python client that Switchhook uses has none of its own. Prometheus 3.4 or newer makes
-  native ones of these buckets where its scrape configuration says `convert_classic_histograms_to_nhcb: true`; with
-  `always_scrape_classic_histograms: true` beside it, the classic ones, which the dashboards use, stay.
+* **Native histograms**: the Python client that Switchhook uses has none of its own. A Prometheus that knows
+  `convert_classic_histograms_to_nhcb` (of its scrape configuration) makes native ones of these buckets; it must then
+  also be told to keep the classic ones, which dashboards and alerts use.
 * With several monitors, `switchhook_pbx_owned`, `switchhook_pbx_connected` and `switchhook_concurrent_calls` are 0 for
   the PBXs of the others: sum them up.
 * With several recorders, each tells `switchhook_recorder_jobs_waiting` and `switchhook_recorder_oldest_job_age_seconds`

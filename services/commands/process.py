@@ -40,7 +40,8 @@ def run_process(settings: Settings, names: Sequence[ServiceName]) -> int:
     """Serve until a signal; returns the exit code. Raises ConfigError before anything is started."""
     telemetry = settings.telemetry
     configure_logging(telemetry.log_format, telemetry.log_level, telemetry.log_numbers, sys.stderr)
-    tracing = configure_tracing(telemetry.otlp_endpoint, "switchhook" if len(names) > 1 else names[0].value)
+    name = "switchhook" if len(names) > 1 else names[0].value
+    tracing = configure_tracing(telemetry.otlp_endpoint, name, share=telemetry.trace_share)
     try:
         return exit_code_of(_serve_until_signal(settings, names, tracing))
     finally:

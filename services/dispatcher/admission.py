@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from services.dispatcher.arrivals import Arrival, Arrivals, call_key, sort_out
+from services.dispatcher.arrivals import Arrival, Arrivals, call_facts, call_key, sort_out
 from services.dispatcher.endpoints import CLASS_BY_TYPE, EventClass, wants
 from services.dispatcher.kept_events import StoredEvent
 from services.dispatcher.unit import Admitted, Unit
@@ -88,7 +88,7 @@ class Admission:
             before = self._arrivals.of(call)
             outcome = sort_out(before, (), give_up_before=last)
             if last > before.reached + 1:
-                log.warning("call.incomplete", extra={"call": call, "after": before.reached, "goes_on_at": last})
+                log.warning("call.incomplete", extra=call_facts(call) | {"after": before.reached, "goes_on_at": last})
             going = await self._let_go(unit, outcome.going, {})
             _note_life(unit, call, going, is_first=before.reached == 0)
             self._leave(unit, call, before, outcome.after)

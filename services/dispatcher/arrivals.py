@@ -25,6 +25,12 @@ def call_key(event: Event) -> CallKey:
     return CallKey(f"{event.pbx}/{event.call.id}")
 
 
+def call_facts(call: CallKey) -> dict[str, object]:
+    """For a log line: the PBX and the call's own id."""
+    pbx, _, call_id = call.partition("/")
+    return {"pbx": pbx, "call_id": call_id}
+
+
 class Arrival(NamedTuple):
     """An event's place in its call; a tuple, because it is sorted and looked up several times for each event."""
 

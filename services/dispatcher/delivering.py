@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from services.dispatcher.arrivals import call_facts
 from services.dispatcher.attempt_log import Attempt
 from services.dispatcher.consequence import Consequence, consequence, deserves_second_try, is_too_late
 from services.dispatcher.deliveries import Kind, Settlement, Status
@@ -24,10 +25,11 @@ from services.dispatcher.outcome import Failure, Reason, Response, classify, kin
 from services.dispatcher.own_events import Cause, own_request
 from services.dispatcher.ready import Rank
 from switchhook.errors import CodecError, StorageError
+from switchhook.telemetry.traceparent import is_sampled, trace_id_of
+from switchhook.telemetry.tracing import NEARBY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from services.dispatcher.attempt import Connections
@@ -71,6 +73,7 @@ class _Tries:
 
     event: Event | None
     outcome: Outcome
+    traceparent: str = ""
     attempts: list[Attempt] = field(default_factory=list)
     told: list[Statement] = field(default_factory=list)
 
@@ -98,8 +101,11 @@ class Delivering:
         head, now = turn.head, self._around.clock()
         if is_too_late(head, now=now):
             return await self._expire(head)
-        with self._metrics.in_flight.track_inprogress():
+        self._metrics.in_flight.inc()
+        try:
             tries = await self._try(turn)
+        finally:
+            self._metrics.in_flight.dec()
         now = self._around.clock()
         follows = consequence(
             tries.outcome,
@@ -139,12 +145,13 @@ class Delivering:
         while True:
             started_at = self._around.clock()
             number = head.attempts + len(tries.attempts) + 1
-            tries.event, result = await self._attempt(head, tries.event, number)
+            result = await self._attempt(head, tries, number)
             ended_at = self._around.clock()
             took = max(ended_at - started_at, timedelta(0))
             tries.outcome = classify(result)
             attempt = _attempt_of(number, result, tries.outcome, (started_at, took))
             tries.attempts.append(attempt)
+            self._trace(tries, attempt, ended_at)
             self._metrics.attempted(attempt.outcome, attempt.reason, took)
             cause = Cause(head=head, event=tries.event)
             tries.told += self._watch.attempted(attempt, cause, now=ended_at, is_probe=turn.rank is Rank.PROBE)
@@ -153,43 +160,56 @@ class Delivering:
                 return tries
             self._watch.gate.started(now=ended_at)
 
-    async def _attempt(self, head: Head, event: Event | None, number: int) -> tuple[Event | None, Response | Failure]:
+    async def _attempt(self, head: Head, tries: _Tries, number: int) -> Response | Failure:
         now = self._around.clock()
+        tries.traceparent = ""
         try:
             if head.kind is Kind.OWN:
-                return None, await self._connections.attempt(
+                return await self._connections.attempt(
                     _marked(own_request(head.payload, self._endpoint), head), event_id=head.event_id, now=now
                 )
-            if event is None:
-                event = self._around.recent.of(head)
+            event = tries.event = tries.event or self._around.recent.of(head)
             request = _marked(render(event, self._endpoint, self._around.links), head)
-            with self._span(head, event, number) as traceparent:
-                return event, await self._connections.attempt(
-                    request, event_id=event.id, now=now, traceparent=traceparent
-                )
+            around = self._around.tracing.under if _is_near(event, now) else self._around.tracing.apart
+            tries.traceparent = around(event.traceparent)
+            return await self._connections.attempt(request, event_id=event.id, now=now, traceparent=tries.traceparent)
         except CodecError as error:
-            return None, Failure(reason=Reason.UNREADABLE, detail=str(error))
+            tries.event = None
+            return Failure(reason=Reason.UNREADABLE, detail=str(error))
         except TemplateError as error:
-            return event, Failure(reason=Reason.TEMPLATE, detail=redacted(str(error)))
+            return Failure(reason=Reason.TEMPLATE, detail=redacted(str(error)))
         except Exception:  # the lane's boundary: an unforeseen error must cost one attempt, not the endpoint
             log.exception("delivery.broken", extra={"endpoint": self._endpoint.name, "event_id": head.event_id})
-            return event, Failure(reason=Reason.INTERNAL)
+            return Failure(reason=Reason.INTERNAL)
 
-    def _span(self, head: Head, event: Event, number: int) -> AbstractContextManager[str]:
-        """The first attempt belongs to the event's own trace; a later one, perhaps hours later, is linked to it."""
-        is_first = number == 1
-        return self._around.tracing.span(
+    def _trace(self, tries: _Tries, attempt: Attempt, ended_at: datetime) -> None:
+        """An attempt belongs to its event's trace; one that is made hours later has its own, linked to that."""
+        event = tries.event
+        if event is None or not is_sampled(tries.traceparent) or not self._around.tracing.is_on:
+            return
+        is_near = _is_near(event, attempt.started_at)
+        self._around.tracing.record(
             "delivery.attempt",
-            parent=event.traceparent if is_first else "",
-            link="" if is_first else event.traceparent,
-            attributes={"endpoint": self._endpoint.name, "event_id": event.id, "attempt": number},
+            tries.traceparent,
+            parent=event.traceparent if is_near else "",
+            link="" if is_near else event.traceparent,
+            began=attempt.started_at,
+            ended=ended_at,
+            attributes={
+                "endpoint": self._endpoint.name,
+                "event_id": str(event.id),
+                "attempt": attempt.number,
+                "outcome": attempt.outcome.value,
+                "reason": attempt.reason.value,
+                "status": attempt.status or 0,
+            },
         )
 
     async def _expire(self, head: Head) -> Settled:
         facts = {
             "endpoint": self._endpoint.name,
             "event_id": head.event_id,
-            "call": head.call,
+            **call_facts(head.call),
             "reason": Reason.DEADLINE.value,
         }
         log.info("delivery.expired", extra=facts)
@@ -223,9 +243,10 @@ class Delivering:
         if not log.isEnabledFor(level):
             return
         due_at = attempt.started_at + attempt.duration if follows is None else follows.due_at
-        facts = {
+        facts: dict[str, object] = {
             "endpoint": self._endpoint.name,
             "event_id": head.event_id,
+            **(call_facts(head.call) if head.kind is Kind.CALL else {}),
             "type": None if event is None else event.type.value,
             "attempt": attempt.number,
             "outcome": attempt.outcome.value,
@@ -235,6 +256,12 @@ class Delivering:
             "delivery": status.value,
             "next_attempt_at": None if due_at is None else due_at.isoformat(timespec="seconds"),
         }
+        if event is not None:
+            facts["trace_id"] = trace_id_of(event.traceparent)
+            if status is Status.DELIVERED:
+                latency = attempt.started_at + attempt.duration - event.observed_at
+                facts["latency_ms"] = latency // timedelta(milliseconds=1)
+
         log.log(level, "delivery.attempted", extra=facts)
 
 
@@ -243,6 +270,10 @@ def _marked(request: HttpRequest, head: Head) -> HttpRequest:
     if not head.replays:
         return request
     return replace(request, headers={**request.headers, "webhook-replay": "true"})
+
+
+def _is_near(event: Event, now: datetime) -> bool:
+    return now - event.observed_at <= NEARBY
 
 
 def _attempt_of(number: int, result: Response | Failure, outcome: Outcome, time: tuple[datetime, timedelta]) -> Attempt:

@@ -10,6 +10,7 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from services.dispatcher.arrivals import call_facts
 from services.dispatcher.deliveries import Status
 from services.dispatcher.outcome import Reason
 from services.dispatcher.ready import Turn
@@ -95,7 +96,7 @@ class Expiry:
             facts = {
                 "endpoint": late.endpoint,
                 "event_id": late.event_id,
-                "call": late.call,
+                **call_facts(late.call),
                 "reason": Reason.DEADLINE.value,
             }
             log.info("delivery.expired", extra=facts)

@@ -13,7 +13,7 @@ from services.dispatcher.gate import EndpointState
 from services.dispatcher.outcome import NOT_OF_ATTEMPTS, OutcomeKind, Reason
 from switchhook.telemetry.metrics import LATENCY_BUCKETS
 from switchhook.telemetry.neighbours import DatabaseMetrics, ProducerMetrics
-from switchhook.telemetry.traceparent import parse_traceparent
+from switchhook.telemetry.traceparent import is_sampled, trace_id_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,24 +34,23 @@ DELIVERY_BUCKETS = (
 
 
 class Count:
-    """A gauge that can also be read."""
+    """A number that a gauge shows when it is asked: it changes far more often."""
 
     def __init__(self, gauge: Gauge) -> None:
-        self._gauge = gauge
         self.value = 0
+        gauge.set_function(lambda: float(self.value))
 
     def set(self, value: int) -> None:
         """It is this many now."""
         self.value = value
-        self._gauge.set(value)
 
     def inc(self, by: int = 1) -> None:
         """More."""
-        self.set(self.value + by)
+        self.value += by
 
     def dec(self, by: int = 1) -> None:
         """Fewer."""
-        self.set(self.value - by)
+        self.value -= by
 
 
 class EndpointMetrics:
@@ -73,7 +72,7 @@ class EndpointMetrics:
             for reason in Reason
             if reason not in NOT_OF_ATTEMPTS and (reason in PAUSING) == (outcome is OutcomeKind.PAUSED)
         }
-        self.in_flight = metrics.in_flight.labels(endpoint)
+        self.in_flight = Count(metrics.in_flight.labels(endpoint))
         self._duration = metrics.duration.labels(endpoint)
         self._latency = {kind: metrics.latency.labels(endpoint, kind) for kind in EventClass}
 
@@ -99,8 +98,7 @@ class EndpointMetrics:
 
     def delivered(self, event_class: EventClass, latency: timedelta, *, traceparent: str) -> None:
         """Note how long after the PBX's word of the event the endpoint had it, with the event's trace as exemplar."""
-        trace = parse_traceparent(traceparent) if traceparent else None
-        exemplar = {"trace_id": f"{trace.trace_id:032x}"} if trace is not None and trace.is_sampled else None
+        exemplar = {"trace_id": trace_id_of(traceparent) or ""} if is_sampled(traceparent) else None
         self._latency[event_class].observe(max(latency.total_seconds(), 0.0), exemplar)
 
 

@@ -36,6 +36,7 @@ from switchhook.rpc.encryption import Encryption
 from switchhook.rpc.server import serve_publish
 from switchhook.runtime.clock import Clock, utc_now
 from switchhook.runtime.measured import MeasuredDatabase
+from switchhook.runtime.observed import ObservedAcceptance
 from switchhook.storage import open_database
 from switchhook.telemetry.tracing import OFF, Tracing
 
@@ -172,7 +173,9 @@ class Dispatcher:
                     self._settings.listen,
                     intake.accept,
                     encryption=self._encryption,
-                    answered=self._metrics.producers.accepted,
+                    answered=ObservedAcceptance(
+                        NAME, self._metrics.producers, tracing=self._tracing, clock=self._clock
+                    ),
                 )
                 async with serving as address:
                     self.address, self.endpoints = address, engine.endpoints

@@ -22,11 +22,11 @@ from services.fileserver.multipart import Multipart
 from services.fileserver.paging import ASSETS_ROUTE
 from services.fileserver.ranges import Part, select
 from services.fileserver.refusals import Refusal, answer_to
-from services.fileserver.register import Listen
 from services.fileserver.sending import Sending
+from services.fileserver.served import Served, leading_to
 from services.fileserver.server import SERVER, error_response
 from switchhook.errors import ObjectsError, ObjectsUnreachable
-from switchhook.links import RECORDING_ROUTE, SELF_CHECK
+from switchhook.links import RECORDING_ROUTE
 from switchhook.objects import Gone
 
 if TYPE_CHECKING:
@@ -38,8 +38,10 @@ if TYPE_CHECKING:
     from services.fileserver.library import Library, Recording
     from services.fileserver.metrics import FileserverMetrics
     from services.fileserver.paging import Pages
+    from services.fileserver.register import Listen
     from switchhook.objects import Objects, OpenObject
     from switchhook.runtime.clock import Clock
+    from switchhook.telemetry.tracing import Tracing
 
 HEALTH_ROUTE = "/healthz"
 _READERS = ("GET", "HEAD")
@@ -58,6 +60,7 @@ class Parts:
     pages: Pages
     cors: Cors
     metrics: FileserverMetrics
+    tracing: Tracing
     clock: Clock
     redirects: bool
     stall: float
@@ -107,7 +110,7 @@ class Downloads:
         if isinstance(found, Gone):
             return self._refused(request, Refusal.gone(found))
         try:
-            return await self._found(request, found, admitted, began=began)
+            return await self._found(_Heard(request, found, admitted, began))
         except ObjectsError as error:
             return self._refused(request, _trouble(error, str(admitted.name)))
         finally:
@@ -121,9 +124,8 @@ class Downloads:
         self._parts.cors.allow(request.headers, response)
         return response
 
-    async def _found(
-        self, request: web.BaseRequest, recording: Recording, admitted: Admitted, *, began: float
-    ) -> web.StreamResponse:
+    async def _found(self, heard: _Heard) -> web.StreamResponse:
+        request, recording = heard.request, heard.recording
         if request.method == "GET" and wants_page(request.headers, request.query):
             return self._parts.pages.player(recording, request.rel_url.raw_query_string)
         if (address := await self._address_elsewhere(request, recording.body.object)) is not None:
@@ -131,16 +133,16 @@ class Downloads:
                 status=HTTPStatus.FOUND, headers={**SERVER, "Location": address, "Cache-Control": "no-store"}
             )
             self._parts.cors.allow(request.headers, response)
-            self._note(recording, admitted, response.status, sent=0, is_complete=True, began=began)
+            self._note(heard, response.status, sent=0, is_complete=True)
             return response
         selection = select(request.method, request.headers, recording.representation)
         head = head_of(selection, recording, as_download=request.query.get("download") == "1")
         self._parts.cors.allow(request.headers, head.response)
         sent = 0
         if head.length and request.method == "GET":
-            sent = await self._send(request, recording, head, began=began)
+            sent = await self._send(heard, head)
         is_complete = sent == head.length or request.method == "HEAD"
-        self._note(recording, admitted, head.response.status, sent=sent, is_complete=is_complete, began=began)
+        self._note(heard, head.response.status, sent=sent, is_complete=is_complete)
         return head.response
 
     async def _address_elsewhere(self, request: web.BaseRequest, stored: OpenObject | None) -> str | None:
@@ -149,10 +151,10 @@ class Downloads:
             return None
         return await self._parts.objects.presigned(stored, _REDIRECT_LIFE)
 
-    async def _send(self, request: web.BaseRequest, recording: Recording, head: Head, *, began: float) -> int:
+    async def _send(self, heard: _Heard, head: Head) -> int:
         """The bytes handed over, fewer than there are when the client gave up or stopped, or the storage failed."""
-        metrics = self._parts.metrics
-        first_byte = lambda: metrics.first_byte.observe(time.monotonic() - began)  # noqa: E731 - one measure
+        request, recording, metrics = heard.request, heard.recording, self._parts.metrics
+        first_byte = lambda: metrics.first_byte.observe(time.monotonic() - heard.began)  # noqa: E731 - one measure
         sending = Sending(request, head.response, stall=self._parts.stall, began=first_byte)
         try:
             match head.content:
@@ -174,37 +176,31 @@ class Downloads:
         metrics.sent.inc(sending.sent)
         return sending.sent
 
-    def _note(
-        self, recording: Recording, admitted: Admitted, status: int, *, sent: int, is_complete: bool, began: float
-    ) -> None:
-        log.info(
-            "link.served",
-            extra={
-                "recording": str(recording.name),
-                "pbx": recording.pbx,
-                "recipient": admitted.recipient,
-                "address": admitted.address,
-                "status": status,
-                "sent": sent,
-                "complete": is_complete,
-                "seconds": round(time.monotonic() - began, 4),
-            },
+    def _note(self, heard: _Heard, status: int, *, sent: int, is_complete: bool) -> None:
+        served = Served(
+            recording=heard.recording,
+            admitted=heard.admitted,
+            parent=leading_to(heard.request, heard.recording, heard.admitted),
+            status=status,
+            sent=sent,
+            is_complete=is_complete,
+            at=self._parts.clock(),
+            took=timedelta(seconds=time.monotonic() - heard.began),
         )
-        if admitted.recipient == SELF_CHECK:
-            return
-        self._noted(
-            Listen(
-                at=self._parts.clock(),
-                pbx=recording.pbx,
-                call=recording.name.call_id,
-                recording=str(recording.name),
-                recipient=admitted.recipient,
-                address=admitted.address,
-                status=status,
-                sent=sent,
-                is_complete=is_complete,
-            )
-        )
+        served.log()
+        served.trace(self._parts.tracing)
+        if not served.is_self_check:
+            self._noted(served.listen())
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A download under way; `began` in seconds of the monotonic clock."""
+
+    request: web.BaseRequest
+    recording: Recording
+    admitted: Admitted
+    began: float
 
 
 def _trouble(error: ObjectsError, name: str) -> Refusal:

@@ -33,6 +33,7 @@ from switchhook.runtime.measured import MeasuredDatabase
 from switchhook.settings.addresses import TcpAddress, parse_tcp
 from switchhook.settings.link_key import link_keys
 from switchhook.storage import open_database
+from switchhook.telemetry.tracing import OFF
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from switchhook.runtime.health import ServiceHealth
     from switchhook.runtime.openapi import Described
     from switchhook.settings import FileserverSettings, Settings
+    from switchhook.telemetry.tracing import Tracing
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +72,7 @@ class Fileserver:
         tls: ssl.SSLContext | None,
         clock: Clock,
         limits: Limits,
+        tracing: Tracing,
     ) -> None:
         self._settings = settings
         self._section = settings.fileserver
@@ -78,18 +81,25 @@ class Fileserver:
         self._tls = tls
         self._clock = clock
         self._limits = limits
+        self._tracing = tracing
         self._api = FileserverApi(clock=clock)
         self.address = ""
         """Where it is reached, as `host:port`, once `run` has said that it is ready."""
 
     @classmethod
     def from_settings(
-        cls, settings: Settings, *, registry: CollectorRegistry, clock: Clock = utc_now, limits: Limits | None = None
+        cls,
+        settings: Settings,
+        *,
+        registry: CollectorRegistry,
+        clock: Clock = utc_now,
+        limits: Limits | None = None,
+        tracing: Tracing = OFF,
     ) -> Fileserver:
         """Raises ConfigError when the certificate cannot be used."""
         metrics = FileserverMetrics(registry)
         tls = tls_context(settings.fileserver)
-        return cls(settings, metrics=metrics, tls=tls, clock=clock, limits=limits or Limits())
+        return cls(settings, metrics=metrics, tls=tls, clock=clock, limits=limits or Limits(), tracing=tracing)
 
     @property
     def admin_routes(self) -> Sequence[web.RouteDef]:
@@ -146,6 +156,7 @@ class Fileserver:
             pages=Pages(section.cors_origins),
             cors=Cors(section.cors_origins),
             metrics=self._metrics,
+            tracing=self._tracing,
             clock=self._clock,
             redirects=section.s3_delivery == "redirect",
             stall=self._limits.stall.total_seconds(),

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from services.monitor.completions import Completions
 from services.monitor.proof import Proof
-from switchhook.telemetry.logs import mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,5 +87,5 @@ class Aftermath:
         self._told(changes.events)
         self._metrics.unreported.labels(self._pbx).inc()
         call = changes.events[-1].call
-        facts = {"pbx": self._pbx, "call_id": call.id, "number": mask(call.outside_number)}
+        facts = {"pbx": self._pbx, "call_id": call.id, "number": call.outside_number}
         log.warning("call.unreported", extra=facts | {"arrived_at": call.arrived_at.isoformat()})

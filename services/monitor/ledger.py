@@ -13,12 +13,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
+from services.monitor.call_spans import CallSpans
 from services.monitor.calls import memory
 from services.monitor.calls.history import CallKey
 from services.monitor.calls.past import PastCall
 from switchhook.errors import LeaseLost, StorageError
 from switchhook.events import is_final
 from switchhook.rpc.codec import decode, encode
+from switchhook.runtime.clock import Clock, utc_now
 from switchhook.storage import Database, Lease, Outbox, Statement
 
 if TYPE_CHECKING:
@@ -86,14 +88,22 @@ class CallLedger:
     """The durable side of one PBX's tracker."""
 
     def __init__(
-        self, database: Database, outbox: Outbox, pbx: str, *, lease: Lease, health: Complaints, tracing: Tracing
+        self,
+        database: Database,
+        outbox: Outbox,
+        pbx: str,
+        *,
+        lease: Lease,
+        health: Complaints,
+        tracing: Tracing,
+        clock: Clock = utc_now,
     ) -> None:
         self._database = database
         self._outbox = outbox
         self._lease = lease
         self._pbx = pbx
         self._health = health
-        self._tracing = tracing
+        self._spans = CallSpans(tracing, clock)
         self._followed_until = datetime.min.replace(tzinfo=UTC)
 
     async def kept(self, now: datetime) -> Kept:
@@ -130,14 +140,15 @@ class CallLedger:
         """
         events: list[Event] = []
         while True:
-            changes = tracker.take(_CALLS_AT_ONCE)
+            changes = self._traced(tracker.take(_CALLS_AT_ONCE))
             is_last = not tracker.has_changes
             unit = self._unit(changes)
             is_due = followed_until is not None and followed_until >= self._followed_until + _FOLLOWED_EVERY
             if unit or is_due:
                 until = followed_until if is_last else None  # what is not kept yet is to be found again after a kill
                 self._followed_until = until or self._followed_until
-                await self._write([*self._heading(until), *unit])
+                with self._spans.kept(changes.events):
+                    await self._write([*self._heading(until), *unit])
                 self._outbox.notify()
             events += changes.events
             if is_last:
@@ -146,22 +157,26 @@ class CallLedger:
     async def complete(self, events: Sequence[Event]) -> None:
         """Tells that these calls are completed, once; returns when that is durable, waits while the disk refuses."""
         for start in range(0, len(events), _CALLS_AT_ONCE):
-            some = events[start : start + _CALLS_AT_ONCE]
-            unit = self._outbox.append([(event.id, encode(self._traced(event))) for event in some])
+            some = self._spans.traced(events[start : start + _CALLS_AT_ONCE])
+            unit = self._outbox.append([(event.id, encode(event)) for event in some])
             unit += [Statement(_SETTLE, (self._pbx, event.call.id)) for event in some]
-            await self._write([*self._heading(None), *unit])
+            with self._spans.kept(some):
+                await self._write([*self._heading(None), *unit])
             self._outbox.notify()
 
-    async def prove(self, unreported: Sequence[Changes], *, until: datetime) -> None:
+    async def prove(self, unreported: Sequence[Changes], *, until: datetime) -> Sequence[Changes]:
         """Tells what the call log had besides, and that it was compared with what was reported until then.
 
-        Calls that were over long before that are forgotten.
+        Calls that were over long before that are forgotten. Gives the changes as they were told.
         """
+        unreported = [self._traced(changes) for changes in unreported]
         unit = [statement for changes in unreported for statement in self._unit(changes)]
         unit.append(Statement(_PROVE, (until.timestamp(), self._pbx)))
         unit.append(Statement(_FORGET_PAST, (self._pbx, (until - PAST_LIFE).timestamp())))
-        await self._write([*self._heading(None), *unit])
+        with self._spans.kept([event for changes in unreported for event in changes.events]):
+            await self._write([*self._heading(None), *unit])
         self._outbox.notify()
+        return unreported
 
     def _heading(self, followed_until: datetime | None) -> Sequence[Statement]:
         """Notes until when the PBX was followed; on a shared database, demands that it is ours."""
@@ -171,7 +186,7 @@ class CallLedger:
         return [Statement(_FOLLOW, (self._pbx, until, until))] if until is not None else []
 
     def _unit(self, changes: Changes) -> list[Statement]:
-        payloads = [encode(self._traced(event)) for event in changes.events]
+        payloads = [encode(event) for event in changes.events]
         unit = self._outbox.append([(event.id, raw) for event, raw in zip(changes.events, payloads, strict=True)])
         for event, raw in zip(changes.events, payloads, strict=True):
             if is_final(event):
@@ -183,11 +198,9 @@ class CallLedger:
             unit += [Statement(_REMEMBER, (self._pbx, number, arrived_at, ended_at)) for number in call.numbers]
         return unit
 
-    def _traced(self, event: Event) -> Event:
-        """The event with the span under which its deliveries will stand; as it is when traces are off."""
-        facts = {"pbx": event.pbx, "event_id": str(event.id)}
-        with self._tracing.span(str(event.type), attributes=facts) as traceparent:
-            return replace(event, traceparent=traceparent) if traceparent else event
+    def _traced(self, changes: Changes) -> Changes:
+        events = self._spans.traced(changes.events)
+        return changes if events is changes.events else replace(changes, events=events)
 
     async def _write(self, unit: Sequence[Statement]) -> None:
         is_refused = False

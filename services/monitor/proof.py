@@ -105,7 +105,7 @@ class Proof:
         for changes in unreported:
             for call in changes.over:
                 self._tracker.register.over(call, call.last_at)
-        await self._ledger.prove(unreported, until=until)
+        unreported = list(await self._ledger.prove(unreported, until=until))
         past.forget(now - PAST_LIFE)
         self._proven_until = until
         self._proven(until)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from switchhook.events import DnKind
+from switchhook.telemetry.traceparent import trace_id_of
 
 if TYPE_CHECKING:
     from switchhook.events import Call, Event
@@ -39,3 +41,22 @@ def state_of(call: Call) -> CallState:
 def outcome_of(final: Event) -> CallOutcome:
     """Of a whole call; `final` is its last end."""
     return CallOutcome.ANSWERED if final.call.links else CallOutcome.MISSED
+
+
+def facts_of(final: Event) -> dict[str, object]:
+    """A whole call, for its line in the log; `final` is its last end. The number is masked where it is written."""
+    call = final.call
+    talk = sum(((link.ended_at or final.occurred_at) - link.started_at for link in call.links), timedelta())
+    return {
+        "pbx": final.pbx,
+        "call_id": call.id,
+        "direction": call.direction,
+        "number": call.outside_number,
+        "user": final.user,
+        "outcome": outcome_of(final),
+        "links": len(call.links),
+        "duration_seconds": round((final.occurred_at - call.arrived_at).total_seconds(), 3),
+        "talk_seconds": round(talk.total_seconds(), 3),
+        "reconciled": final.reconciled,
+        "trace_id": trace_id_of(final.traceparent),
+    }

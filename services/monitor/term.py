@@ -21,6 +21,7 @@ from switchhook.pbx.session import PbxSession
 from switchhook.rpc.encryption import Encryption
 from switchhook.rpc.publish import Publisher
 from switchhook.runtime.health import PassingComplaints
+from switchhook.runtime.observed import ObservedSink
 from switchhook.storage import Outbox
 from switchhook.storage.lease import RENEW_EVERY, STORAGE_PAUSE
 from switchhook.storage.share import Share
@@ -95,7 +96,9 @@ class Term:
                         outbox.backlog(sink),
                         on_state=report,
                         encryption=self._encryption,
-                        measure=shared.metrics.sinks[sink],
+                        measure=ObservedSink(
+                            sink, shared.metrics.sinks[sink], tracing=shared.tracing, clock=shared.clock
+                        ),
                     )
                     tasks.create_task(publisher.run())
                 await self._measure()
@@ -125,6 +128,7 @@ class Term:
                         lease=shared.lease,
                         health=complaints,
                         tracing=shared.tracing,
+                        clock=shared.clock,
                     ),
                     metrics=shared.metrics,
                     health=complaints,

@@ -21,12 +21,12 @@ from services.monitor.calls.tracker import CallTracker
 from services.monitor.feed import Feed, LegUpdate, Witness
 from services.monitor.ledger import CallLedger
 from services.monitor.polls import Gap, Polls
+from services.monitor.standing import facts_of
 from services.monitor.turns import Turns
 from services.monitor.unknowns import Unknown, Unknowns
 from switchhook.errors import PbxError, PbxUnreachable
 from switchhook.events import Event, is_final
 from switchhook.runtime.backoff import backoff
-from switchhook.telemetry.logs import mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -162,7 +162,7 @@ class PbxWatch:
         for event in events:
             self._metrics.published(event, at=now)
         for event in finals:
-            _log_end(event)
+            log.info("call.ended", extra=facts_of(event))
         if finals and self._aftermath is not None:
             self._aftermath.owe(finals)
 
@@ -286,19 +286,3 @@ def _only_pbx_error(group: BaseExceptionGroup[BaseException]) -> PbxError | None
     while isinstance(first, BaseExceptionGroup):
         first = first.exceptions[0]
     return first if isinstance(first, PbxError) else None
-
-
-def _log_end(event: Event) -> None:
-    log.info(
-        "call.ended",
-        extra={
-            "pbx": event.pbx,
-            "call_id": event.call.id,
-            "direction": event.call.direction,
-            "number": mask(event.call.outside_number),
-            "user": event.user,
-            "answered": event.answered,
-            "links": len(event.call.links),
-            "reconciled": event.reconciled,
-        },
-    )

@@ -10,7 +10,7 @@ import asyncio
 import errno
 import logging
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,10 +21,15 @@ from services.recorder.source import NotFetched
 from services.recorder.store import Draft, WrongDuration
 from services.recorder.waveform import waveform
 from switchhook.links import RecordingName
+from switchhook.telemetry.traceparent import trace_id_of
+from switchhook.telemetry.tracing import OFF
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from datetime import timedelta
     from pathlib import Path
+
+    from prometheus_client import Histogram
 
     from services.recorder.matching import AwaitedLink
     from services.recorder.metrics import RecorderMetrics
@@ -33,6 +38,7 @@ if TYPE_CHECKING:
     from services.recorder.store import Store
     from services.recorder.transcoder import Transcoder
     from switchhook.events import RecordingFile
+    from switchhook.telemetry.tracing import Tracing
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +62,7 @@ class Workshop:
     transcoder: Transcoder
     store: Store
     metrics: RecorderMetrics
+    tracing: Tracing = OFF
 
 
 async def convert(
@@ -66,8 +73,9 @@ async def convert(
     raw = workshop.work_dir / f"{link.key.pbx}-{name}.wav"
     draft = workshop.work_dir / f"{link.key.pbx}-{name}"
     levels = draft.with_name(f"{draft.name}{LEVELS}")
+    steps = _Steps(workshop, link)
     try:
-        with workshop.metrics.download_seconds.time():
+        with steps.step("download", workshop.metrics.download_seconds):
             fetched = await source.download(row, raw)
         if isinstance(fetched, NotFetched):
             return Defective(fetched.reason, fetched.detail)
@@ -76,21 +84,46 @@ async def convert(
             return Defective(Reason(wav.value), "the file that the PBX has")
         if wav.duration < workshop.min_length:
             return Defective(Reason.TOO_SHORT, f"{wav.duration.total_seconds():.3f} s")
-        refused = await _transcode(raw, draft, wav, workshop)
-        if refused:
+        with steps.step("transcode", workshop.metrics.transcode_seconds):
+            refused = await _transcode(raw, draft, wav, workshop)
+        if refused is not None:
             return refused
         shape = await asyncio.to_thread(_waveform, levels)
-        return await _keep(Draft(draft, wav.duration, shape), link, name, wav=wav, workshop=workshop)
+        with steps.step("store", workshop.metrics.store_seconds):
+            kept = await workshop.store.keep(Draft(draft, wav.duration, shape), link, name)
+        if isinstance(kept, WrongDuration):
+            return Defective(Reason.WRONG_DURATION, kept.detail)
+        _log(kept, link, name, {"codec": wav.codec.value, **steps.durations})
+        return kept
     finally:
         for left in (raw, draft, levels):
             with suppress(OSError):
                 left.unlink(missing_ok=True)
 
 
+class _Steps:
+    """Measures the steps of one conversion, each of which is a span of the link's trace; `durations` in ms."""
+
+    def __init__(self, workshop: Workshop, link: AwaitedLink) -> None:
+        self._tracing = workshop.tracing
+        self._parent = link.traceparent
+        self.durations: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, name: str, metric: Histogram) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            with self._tracing.span(f"recording.{name}", parent=self._parent):
+                yield
+        finally:
+            took = time.monotonic() - began
+            metric.observe(took)
+            self.durations[f"{name}_ms"] = round(took * 1000, 1)
+
+
 async def _transcode(raw: Path, draft: Path, wav: Wav, workshop: Workshop) -> Defective | None:
-    began = time.monotonic()
     argv = transcode_argv(workshop.program, str(raw), str(draft), wav=wav, bitrate=workshop.bitrate)
-    running_since = began
+    running_since = time.monotonic()
 
     def begun() -> None:
         nonlocal running_since
@@ -101,31 +134,25 @@ async def _transcode(raw: Path, draft: Path, wav: Wav, workshop: Workshop) -> De
         if outcome.failure is Failure.NO_SPACE:
             raise OSError(errno.ENOSPC, outcome.detail)
         return Defective(Reason(outcome.failure.value), outcome.detail)
-    ended = time.monotonic()
-    workshop.metrics.transcode_seconds.observe(ended - began)
-    workshop.metrics.speed.observe(wav.duration.total_seconds() / max(ended - running_since, 1e-6))
+    took = max(time.monotonic() - running_since, 1e-6)
+    workshop.metrics.speed.observe(wav.duration.total_seconds() / took)
     return Defective(Reason.SILENT, f"at most {outcome.loudest} dB") if is_silent(outcome) else None
 
 
-async def _keep(
-    draft: Draft, link: AwaitedLink, name: RecordingName, *, wav: Wav, workshop: Workshop
-) -> RecordingFile | Defective:
-    with workshop.metrics.store_seconds.time():
-        kept = await workshop.store.keep(draft, link, name)
-    if isinstance(kept, WrongDuration):
-        return Defective(Reason.WRONG_DURATION, kept.detail)
+def _log(kept: RecordingFile, link: AwaitedLink, name: RecordingName, facts: Mapping[str, object]) -> None:
     log.info(
         "recording.transcoded",
         extra={
             "pbx": link.key.pbx,
+            "call_id": link.key.call_id,
             "recording": str(name),
-            "codec": wav.codec.value,
             "channels": kept.channels,
-            "length": round(kept.duration.total_seconds(), 3),
+            "length_seconds": round(kept.duration.total_seconds(), 3),
             "size": kept.size,
+            "trace_id": trace_id_of(link.traceparent),
+            **facts,
         },
     )
-    return kept
 
 
 def _inspected(raw: Path) -> Wav | Defect:

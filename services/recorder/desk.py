@@ -21,6 +21,7 @@ from services.recorder.jobs import NOTHING_TO_HEAR, Absent, Failed, Ready, Reaso
 from services.recorder.link_verdict import LinkVerdict
 from switchhook.errors import LeaseLost, ObjectsError, PbxError, PbxUnreachable, StorageError
 from switchhook.runtime.backoff import backoff
+from switchhook.telemetry.traceparent import derived, is_sampled, trace_id_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,6 +129,7 @@ class Desk:
         if not listed.rows:
             job.outcome, job.is_checked = Absent(), True
         self._jobs += 1
+        self._trace_finding(link, found_at=listed.since)
         self._queue.put(job)
 
     @property
@@ -237,7 +239,8 @@ class Desk:
     async def _check(self, job: _Job) -> timedelta | None:
         """Fetch the files through their links; gives a pause when something else came, as long as there is patience."""
         if isinstance(job.outcome, Ready) and self._links is not None:
-            verdict = await self._links.verdict(job.link.key.pbx, job.outcome.files)
+            with self._workshop.tracing.span("recording.check", parent=job.link.traceparent) as span:
+                verdict = await self._links.verdict(job.link.key.pbx, job.outcome.files, traceparent=span.traceparent)
             now = self._clock()
             job.link_since = job.link_since or now
             if verdict is LinkVerdict.WRONG and now - job.link_since < _LINK_PATIENCE * self._patience.first_pause:
@@ -267,6 +270,14 @@ class Desk:
         pause = backoff(tries, base=self._patience.first_pause, cap=_LONGEST_PAUSE, jitter=0.0)
         return min(pause, max(self._patience.wait_for_recording - waited, self._patience.first_pause))
 
+    def _trace_finding(self, link: AwaitedLink, *, found_at: datetime) -> None:
+        if link.owed_at is not None and is_sampled(link.traceparent):
+            # Whoever takes the link again means the same finding.
+            identity = derived(link.traceparent, f"find-{link.key.link}")
+            self._workshop.tracing.record(
+                "recording.find", identity, parent=link.traceparent, began=link.owed_at, ended=found_at
+            )
+
     @staticmethod
     def _leave_out(job: _Job, defective: Defective) -> None:
         """The first file that is missing has nothing to hear; the link's others may."""
@@ -277,4 +288,5 @@ class Desk:
 def _say(job: _Job, defective: Defective, tries: int) -> None:
     key = job.link.key
     facts = {"reason": defective.reason.value, "detail": defective.detail, "try": tries}
-    log.warning("recording.defective", extra={"pbx": key.pbx, "call": f"{key.call_id}-{key.link}", **facts})
+    where = {"pbx": key.pbx, "call_id": key.call_id, "link": key.link}
+    log.warning("recording.defective", extra=where | facts | {"trace_id": trace_id_of(job.link.traceparent)})

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from services.recorder.matching import AwaitedLink, LinkKey
 from switchhook.events import Direction, DnKind, Event, EventType, Recording, event_id
+from switchhook.telemetry.traceparent import derived
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -135,6 +136,8 @@ def pending_call(final: Event, *, accepted_at: datetime) -> PendingCall:
             is_internal=call.direction is Direction.INTERNAL,
             did=call.did,
             direction=call.direction.value,
+            owed_at=accepted_at,
+            traceparent=derived(final.traceparent, f"recording-{link.number}"),
         )
         for link in sorted(call.links, key=lambda link: link.number, reverse=True)
     ]
@@ -162,9 +165,10 @@ def recording_event(final: Event, due: Due, *, at: datetime, retention: timedelt
             kind, recording = EventType.RECORDING_FAILED, Recording(reason=reason.value)
         case _:
             assert_never(due.outcome)
+    identity = event_id(final.pbx, final.call.id, due.sequence)
     return replace(
         final,
-        id=event_id(final.pbx, final.call.id, due.sequence),
+        id=identity,
         type=kind,
         link=due.link,
         sequence=due.sequence,
@@ -179,4 +183,5 @@ def recording_event(final: Event, due: Due, *, at: datetime, retention: timedelt
         reconciled=False,
         recording=recording,
         completion_follows=False,
+        traceparent=derived(final.traceparent, identity),
     )

@@ -16,7 +16,7 @@ from services.recorder.link_verdict import LinkVerdict
 from switchhook.links import SELF_CHECK, sign_link
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
     from services.recorder.metrics import RecorderMetrics
@@ -59,12 +59,12 @@ class LinkCheck:
     ) -> None:
         await self._http.close()
 
-    async def verdict(self, pbx: str, files: Sequence[RecordingFile]) -> LinkVerdict:
-        """Whether every file comes through its link as it was stored."""
+    async def verdict(self, pbx: str, files: Sequence[RecordingFile], *, traceparent: str = "") -> LinkVerdict:
+        """Whether every file comes through its link as it was stored; the fileserver is told the `traceparent`."""
         if self._is_away and self._trouble.is_resting:
             return LinkVerdict.UNREACHABLE
         for file in files:
-            verdict, sentence = await self._fetched(pbx, file)
+            verdict, sentence = await self._fetched(pbx, file, {"traceparent": traceparent} if traceparent else {})
             self._metrics.link_checked(verdict)
             self._is_away = verdict is LinkVerdict.UNREACHABLE
             if verdict is not LinkVerdict.WORKS:
@@ -73,9 +73,10 @@ class LinkCheck:
         self._trouble.succeeded()
         return LinkVerdict.WORKS
 
-    async def _fetched(self, pbx: str, file: RecordingFile) -> tuple[LinkVerdict, str]:
+    async def _fetched(self, pbx: str, file: RecordingFile, headers: Mapping[str, str]) -> tuple[LinkVerdict, str]:
         try:
-            async with self._http.get(self._address(pbx, file), allow_redirects=True) as response:
+            address = self._address(pbx, file)
+            async with self._http.get(address, allow_redirects=True, headers=headers) as response:
                 if response.status >= _SERVER_ERRORS:
                     return LinkVerdict.UNREACHABLE, f"answers {response.status}"
                 if response.status != _OK:

@@ -34,7 +34,10 @@ class LinkKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwaitedLink:
-    """What is known of a link whose recording is looked for; `numbers` are the PBX's runtime numbers of its call."""
+    """What is known of a link whose recording is looked for; `numbers` are the PBX's runtime numbers of its call.
+
+    `owed_at` is when it was accepted that its recording is owed; `traceparent` is the span from then until it is told.
+    """
 
     key: LinkKey
     numbers: tuple[int, ...]
@@ -45,6 +48,8 @@ class AwaitedLink:
     is_internal: bool = False
     did: str = ""
     direction: str = ""
+    owed_at: datetime | None = None
+    traceparent: str = ""
 
 
 class LinkIndex:

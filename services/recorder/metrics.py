@@ -75,7 +75,7 @@ class RecorderMetrics:
         )
         self.transcode_seconds = Histogram(
             "switchhook_transcode_seconds",
-            "One conversion, the wait for a free place included.",
+            "One conversion, whatever came of it, the wait for a free place included.",
             buckets=LATENCY_BUCKETS,
             registry=registry,
         )

@@ -23,9 +23,11 @@ from switchhook.objects import open_objects
 from switchhook.rpc import Encryption, serve_publish
 from switchhook.runtime.clock import utc_now
 from switchhook.runtime.measured import MeasuredDatabase
+from switchhook.runtime.observed import ObservedAcceptance
 from switchhook.settings.link_key import link_key
 from switchhook.storage import Lease, open_database
 from switchhook.storage.lease import STORAGE_PAUSE
+from switchhook.telemetry.tracing import OFF
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from switchhook.runtime.openapi import Described
     from switchhook.settings import Settings
     from switchhook.storage import Database
+    from switchhook.telemetry.tracing import Tracing
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +57,14 @@ class Recorder:
     name = "recorder"
 
     def __init__(
-        self, settings: Settings, *, objects: Objects, metrics: RecorderMetrics, program: str, clock: Clock
+        self,
+        settings: Settings,
+        *,
+        objects: Objects,
+        metrics: RecorderMetrics,
+        program: str,
+        clock: Clock,
+        tracing: Tracing,
     ) -> None:
         self._settings = settings
         self._section = settings.recorder
@@ -62,6 +72,7 @@ class Recorder:
         self._metrics = metrics
         self._program = program
         self._clock = clock
+        self._tracing = tracing
         self._api = RecorderApi(clock=clock)
         self._term: Term | None = None
         self._is_shared = False
@@ -70,11 +81,14 @@ class Recorder:
         """Where events are accepted, once `run` has said that it is ready."""
 
     @classmethod
-    def from_settings(cls, settings: Settings, *, registry: CollectorRegistry, clock: Clock = utc_now) -> Recorder:
+    def from_settings(
+        cls, settings: Settings, *, registry: CollectorRegistry, clock: Clock = utc_now, tracing: Tracing = OFF
+    ) -> Recorder:
         """Raises ConfigError when there is no ffmpeg, or a key cannot be read."""
         program = find_ffmpeg(settings.recorder.ffmpeg)
         metrics = RecorderMetrics(registry, settings.recorder.sinks)
-        return cls(settings, objects=open_objects(settings), metrics=metrics, program=program, clock=clock)
+        objects = open_objects(settings)
+        return cls(settings, objects=objects, metrics=metrics, program=program, clock=clock, tracing=tracing)
 
     @property
     def admin_routes(self) -> Sequence[RouteDef]:
@@ -106,6 +120,7 @@ class Recorder:
                 health=health,
                 opened=self._opened.set,
                 clock=self._clock,
+                tracing=self._tracing,
             )
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._serve(database, health))
@@ -157,9 +172,9 @@ class Recorder:
         catalog = Catalog(database)
         intake = Intake(catalog, begin=self._begin, name=self._name, trouble=trouble, clock=self._clock)
         encryption = Encryption.from_settings(self._settings.rpc)
-        serving = serve_publish(
-            self._section.listen, intake.accept, encryption=encryption, answered=self._metrics.producers.accepted
-        )
+        producers, tracing = self._metrics.producers, self._tracing
+        observed = ObservedAcceptance(self.name, producers, tracing=tracing, clock=self._clock)
+        serving = serve_publish(self._section.listen, intake.accept, encryption=encryption, answered=observed)
         async with serving as self.address:
             log.info("recorder.listening", extra={"address": self.address})
             health.ready()

@@ -15,9 +15,12 @@ from services.recorder.catalog import settling, taking, telling
 from services.recorder.fence import Fence
 from services.recorder.jobs import Ready, recording_event
 from switchhook.rpc import encode
+from switchhook.telemetry.traceparent import is_sampled, trace_id_of
+from switchhook.telemetry.tracing import OFF
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from services.recorder.catalog import Catalog
     from services.recorder.jobs import Due, Outcome, PendingCall
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from switchhook.events import CallId, Event
     from switchhook.runtime.clock import Clock
     from switchhook.storage import Database, Outbox
+    from switchhook.telemetry.tracing import Attributes, Tracing
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +50,7 @@ class Settlement:
         policy: RetentionPolicy,
         clock: Clock,
         fence: Fence | None = None,
+        tracing: Tracing = OFF,
     ) -> None:
         self._database = database
         self._catalog = catalog
@@ -53,6 +58,7 @@ class Settlement:
         self._outbox = outbox
         self._policy = policy
         self._clock = clock
+        self._tracing = tracing
         self._fence = fence or Fence()
         self._calls: dict[tuple[str, CallId], PendingCall] = {}
         self._locks: dict[tuple[str, CallId], asyncio.Lock] = {}
@@ -95,7 +101,7 @@ class Settlement:
     async def _commit(
         self, call: PendingCall, link: AwaitedLink, outcome: Outcome, rows: Sequence[RecordingRow]
     ) -> None:
-        now = self._clock()
+        now = began = self._clock()
         retention = self._policy.of(link.key.pbx, direction=link.direction, did=link.did)
         unit = self._fence.of_call(call.pbx, call.call_id)
         unit += settling(link.key, outcome, at=now, expires_at=link.ended_at + retention)
@@ -119,6 +125,7 @@ class Settlement:
             call.told += len(due)
             call.told_at = now
             self._record(call, due, events)
+            self._trace(call, final.traceparent, events, began=began)
 
     def _record(self, call: PendingCall, due: Sequence[Due], events: Sequence[Event]) -> None:
         for told, event in zip(due, events, strict=True):
@@ -127,14 +134,36 @@ class Settlement:
                 event.type.value,
                 extra={
                     "pbx": call.pbx,
-                    "call": f"{call.call_id}-{told.link}",
+                    "call_id": call.call_id,
+                    "link": told.link,
                     "sequence": told.sequence,
                     "announced": call.is_announced,
                     "reason": event.recording.reason if event.recording else "",
                     "lag_seconds": round(lag, 3),
+                    "trace_id": trace_id_of(event.traceparent),
                 },
             )
             if self._metrics is not None:
                 self._metrics.told(told.outcome)
                 if isinstance(told.outcome, Ready):
                     self._metrics.ready_lag.observe(lag)
+
+    def _trace(self, call: PendingCall, parent: str, events: Sequence[Event], *, began: datetime) -> None:
+        """The telling of each recording, and all that was done for it, which is over with that."""
+        if not self._tracing.is_on or not is_sampled(parent):
+            return
+        ended = self._clock()
+        for event in events:
+            link = next(each for each in call.links if each.key.link == event.link)
+            facts: Attributes = {"pbx": call.pbx, "call_id": str(call.call_id), "link": event.link}
+            self._tracing.record(
+                event.type.value,
+                event.traceparent,
+                parent=link.traceparent,
+                began=began,
+                ended=ended,
+                attributes={**facts, "event_id": str(event.id)},
+            )
+            self._tracing.record(
+                "recording", link.traceparent, parent=parent, began=call.accepted_at, ended=ended, attributes=facts
+            )

@@ -72,6 +72,7 @@ class Store:
             sha256=placed.sha256,
             channels=made.channels,
             waveform=draft.waveform,
+            traceparent=link.traceparent,
         )
         await write_card(self._objects, pbx, name, card)
         return RecordingFile(

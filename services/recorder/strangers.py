@@ -100,7 +100,7 @@ class Strangers:
         [rows] = await self._database.write([Statement(_CLAIM, (number, pbx, number))])
         for row in rows:
             call = await self._owed.restored(row)
-            log.warning("recording.pbx_unknown", extra={"pbx": pbx, "call": call.call_id})
+            log.warning("recording.pbx_unknown", extra={"pbx": pbx, "call_id": call.call_id})
             call.is_announced = call.is_matched
             self._settlement.owe(call)
             for link in call.links:

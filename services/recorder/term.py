@@ -34,9 +34,11 @@ from services.recorder.work_dir import empty
 from switchhook.errors import LeaseLost, StorageError
 from switchhook.rpc import Encryption, Publisher
 from switchhook.runtime.health import PassingComplaints
+from switchhook.runtime.observed import ObservedSink
 from switchhook.storage import Outbox
 from switchhook.storage.lease import RENEW_EVERY, STORAGE_PAUSE
 from switchhook.storage.share import Share
+from switchhook.telemetry.tracing import OFF
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from switchhook.runtime.health import ServiceHealth
     from switchhook.settings import PbxSettings, Settings
     from switchhook.storage import Database, Lease
+    from switchhook.telemetry.tracing import Tracing
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +88,7 @@ class Surroundings:
     health: ServiceHealth
     opened: Callable[[], None]
     clock: Clock
+    tracing: Tracing = OFF
 
 
 class Term:
@@ -203,6 +207,7 @@ class Term:
             policy=RetentionPolicy.from_settings(section),
             clock=clock,
             fence=self._fence,
+            tracing=shared.tracing,
         )
         settlement.measured_by(shared.metrics)
         workshop = Workshop(
@@ -213,6 +218,7 @@ class Term:
             transcoder=shared.transcoder,
             store=Store(shared.objects, self._kept),
             metrics=shared.metrics,
+            tracing=shared.tracing,
         )
         return Common(
             section=section,
@@ -268,7 +274,8 @@ class Term:
                 health.problem(check, problem)
 
         encryption = Encryption.from_settings(self._settings.rpc)
-        measure = self._in.metrics.sinks[sink]
+        shared = self._in
+        measure = ObservedSink(sink, shared.metrics.sinks[sink], tracing=shared.tracing, clock=shared.clock)
         return Publisher(sink, outbox.backlog(sink), on_state=on_state, encryption=encryption, measure=measure)
 
     async def _end_with_lease(self) -> NoReturn:

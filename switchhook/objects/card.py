@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from switchhook.objects.store import Objects
 
 _LARGEST = 64 * 1024
+_LATER = ("waveform", "traceparent")  # fields that older cards do not have
 
 
 class GoneReason(StrEnum):
@@ -35,7 +36,8 @@ class GoneReason(StrEnum):
 class Card:
     """What is known of an MP3. `number` is the outside party's; `user` the extension; texts are empty when unknown.
 
-    `waveform`: its loudest moments one after the other, 255 is full scale; empty for one of an older version.
+    `waveform`: its loudest moments one after the other, 255 is full scale; empty for one of an older version, as is
+    `traceparent`, the span in which it was made.
     """
 
     user: str
@@ -48,6 +50,7 @@ class Card:
     sha256: str
     channels: int
     waveform: bytes = b""
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +101,13 @@ def parse_card(content: bytes) -> Card | Gone:
         fields: dict[str, Any] = orjson.loads(content)
         if "gone" in fields:
             return Gone(at=_moment(fields["at"]), reason=GoneReason(fields["gone"]))
-        known = {key: fields[key] for key in Card.__dataclass_fields__ if key != "waveform"}
+        known = {key: fields[key] for key in Card.__dataclass_fields__ if key not in _LATER}
         moments = {"started_at": _moment(known["started_at"]), "duration": timedelta(seconds=known["duration"])}
-        return Card(**{**known, **moments, "waveform": bytes.fromhex(fields.get("waveform", ""))})
+        later = {
+            "waveform": bytes.fromhex(fields.get("waveform", "")),
+            "traceparent": str(fields.get("traceparent", "")),
+        }
+        return Card(**{**known, **moments, **later})
     except (ValueError, KeyError, TypeError) as error:
         raise ObjectDamaged("it is no card") from error
 

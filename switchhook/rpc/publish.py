@@ -18,7 +18,7 @@ from switchhook.rpc.channel import open_channel
 from switchhook.rpc.stream import PublishStream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from switchhook.rpc.encryption import Encryption
 
@@ -44,8 +44,10 @@ class Backlog(Protocol):
 class Measure(Protocol):
     """Who is told how a sink does."""
 
-    def answered(self, seconds: float) -> None:
-        """A batch was acknowledged so long after it was sent."""
+    is_traced: bool
+
+    def answered(self, seconds: float, traceparents: Sequence[str]) -> None:
+        """A batch was acknowledged so long after it was sent; those of its events, where `is_traced`."""
 
     def connected(self, is_connected: bool) -> None:
         """The sink takes events, or does not any more."""
@@ -54,7 +56,9 @@ class Measure(Protocol):
 class Unmeasured:
     """Nobody wants to know."""
 
-    def answered(self, seconds: float) -> None:
+    is_traced = False
+
+    def answered(self, seconds: float, traceparents: Sequence[str]) -> None:
         """See `Measure.answered`."""
 
     def connected(self, is_connected: bool) -> None:
@@ -88,9 +92,8 @@ class Publisher:
         while True:
             try:
                 async with open_channel(self._target, self._encryption) as channel:
-                    await PublishStream(
-                        channel, self._backlog, on_order=self._restored, on_answer=self._measure.answered
-                    ).run()
+                    stream = PublishStream(channel, self._backlog, on_order=self._restored, measure=self._measure)
+                    await stream.run()
             except PublishError as broken:
                 reason = str(broken)
             except OSError as error:

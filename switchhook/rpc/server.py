@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from switchhook.rpc.received import Received
 
     Accept = Callable[[Sequence[Received]], Awaitable[None]]
+    Answered = Callable[[str, float, Sequence[Received]], None]
     Context = grpc.aio.ServicerContext[pb.PublishRequest, pb.PublishResponse]
 
 log = logging.getLogger(__name__)
@@ -55,13 +56,14 @@ async def serve_publish(
     accept: Accept,
     *,
     encryption: Encryption | None = None,
-    answered: Callable[[str, float], None] = lambda _code, _seconds: None,
+    answered: Answered = lambda _code, _seconds, _events: None,
 ) -> AsyncIterator[str]:
     """Serve `host:port`, `:port` or `unix:/path`; gives the address that was bound (port 0 becomes a real one).
 
     `accept` returns when the events are durable. `StorageFull`, other errors of the storage and events that this
     version does not know are answered with a status, and nothing of the batch is acknowledged. `answered` is told the
-    status, such as `ok`, and the seconds from taking batches to their answer. Raises `AddressUnavailable`.
+    status, such as `ok`, the seconds from taking batches to their answer, and their events.
+    Raises `AddressUnavailable`.
     """
     servicer = _Servicer(accept, answered)
     server = grpc.aio.server(options=_OPTIONS)
@@ -81,7 +83,7 @@ async def serve_publish(
 
 
 class _Servicer:
-    def __init__(self, accept: Accept, answered: Callable[[str, float], None]) -> None:
+    def __init__(self, accept: Accept, answered: Answered) -> None:
         self._accept = accept
         self._answered = answered
         self._inboxes: set[Inbox] = set()
@@ -123,15 +125,16 @@ class _Servicer:
     async def _answer(self, inbox: Inbox, context: Context) -> tuple[grpc.StatusCode, str] | None:
         while requests := await inbox.take():
             began = perf_counter()
+            events: Sequence[Received] = ()
             try:
                 events = received_events(requests)
                 if events:
                     await self._accept_whole(events)
             except Exception as error:  # the boundary of the server: every failure becomes a status
                 code, sentence = _status(error)
-                self._answered(code.name.lower(), perf_counter() - began)
+                self._answered(code.name.lower(), perf_counter() - began, events)
                 return code, sentence
-            self._answered("ok", perf_counter() - began)
+            self._answered("ok", perf_counter() - began, events)
             await context.write(pb.PublishResponse(batch=requests[-1].batch))
         return None
 

@@ -20,7 +20,7 @@ from switchhook.v1.events_pb2_grpc import CallEventsStub
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from switchhook.rpc.publish import Backlog
+    from switchhook.rpc.publish import Backlog, Measure
 
     Call = grpc.aio.StreamStreamCall[pb.PublishRequest, pb.PublishResponse]
 
@@ -37,6 +37,7 @@ class _Unanswered:
     batch: int
     position: int
     sent_at: float  # of the event loop's clock, seconds
+    traceparents: Sequence[str]
 
 
 class PublishStream:
@@ -48,16 +49,13 @@ class PublishStream:
         backlog: Backlog,
         *,
         on_order: Callable[[], None],
-        on_answer: Callable[[float], None],
+        measure: Measure,
     ) -> None:
-        """`on_order` is called whenever the sink has answered, or has nothing to answer.
-
-        `on_answer` gets the seconds from sending a batch to its answer.
-        """
+        """`on_order` is called whenever the sink has answered, or has nothing to answer."""
         self._channel = channel
         self._backlog = backlog
         self._on_order = on_order
-        self._on_answer = on_answer
+        self._measure = measure
         self._unanswered: deque[_Unanswered] = deque()
         self._window = asyncio.Semaphore(_WINDOW)
         self._clock = asyncio.get_running_loop().time
@@ -98,8 +96,10 @@ class PublishStream:
                 batch, position = batch + 1, part[-1][0]
                 # No timeout here: `_watch` ends the stream when answers stay away.
                 await self._window.acquire()
-                self._unanswered.append(_Unanswered(batch, position, self._clock()))
-                await self._write(call, _request(batch, part))
+                request = _request(batch, part)
+                traced = [event.traceparent for event in request.events] if self._measure.is_traced else ()
+                self._unanswered.append(_Unanswered(batch, position, self._clock(), traced))
+                await self._write(call, request)
                 sent_at = self._clock()
 
     async def _write(self, call: Call, request: pb.PublishRequest) -> None:
@@ -122,7 +122,7 @@ class PublishStream:
                 self._window.release()
             if answered is not None:
                 self._on_order()
-                self._on_answer(self._clock() - answered.sent_at)
+                self._measure.answered(self._clock() - answered.sent_at, answered.traceparents)
                 await self._backlog.acknowledge(answered.position)
 
     async def _watch(self) -> None:

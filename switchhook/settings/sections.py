@@ -163,6 +163,7 @@ class TelemetrySettings(Section):
     otlp_endpoint: WebBase | None = Field(
         default=None, description="OpenTelemetry collector for traces (OTLP over gRPC); unset: no traces."
     )
+    trace_share: float = Field(default=1.0, ge=0, le=1, description="Share of all calls that are traced, from 0 to 1.")
     log_format: Literal["json", "console"] = Field(
         default="json", description="`json`: one object a line. `console`: for people."
     )

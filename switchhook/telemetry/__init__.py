@@ -3,7 +3,14 @@
 from switchhook.telemetry.logs import configure_logging, mask
 from switchhook.telemetry.metrics import LATENCY_BUCKETS, preset
 from switchhook.telemetry.neighbours import DatabaseMetrics, ProducerMetrics, SinkMetrics, sink_metrics
-from switchhook.telemetry.traceparent import TraceParent, format_traceparent, parse_traceparent
+from switchhook.telemetry.traceparent import (
+    TraceParent,
+    derived,
+    format_traceparent,
+    is_sampled,
+    parse_traceparent,
+    trace_id_of,
+)
 from switchhook.telemetry.tracing import Tracing, configure_tracing
 
 __all__ = [
@@ -15,9 +22,12 @@ __all__ = [
     "Tracing",
     "configure_logging",
     "configure_tracing",
+    "derived",
     "format_traceparent",
+    "is_sampled",
     "mask",
     "parse_traceparent",
     "preset",
     "sink_metrics",
+    "trace_id_of",
 ]

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Self
 import aiohttp
 import orjson
 
+from tests.acceptance.discretion import indiscretions, numbers_of, secrets_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -69,6 +71,7 @@ class Product:
         unreported: int | None = 0,
     ) -> None:
         self.folder = folder
+        self._database = database
         self._unreported = unreported
         self._environ = dict(environ or {})
         self._environs = environs or {}
@@ -116,6 +119,17 @@ class Product:
             missed = [one for name in monitors for one in self.logged(name) if one["event"] == "call.unreported"]
             assert len(missed) == self._unreported, missed
             assert counted <= self._unreported  # what was counted before a kill is in the log alone
+            await self._demand_discretion()
+
+    async def _demand_discretion(self) -> None:
+        """Nothing that must not be logged was logged, whatever this product was there for."""
+        config = (self.folder / "switchhook.toml").read_text()
+        environ = self._environ | {key: value for each in self._environs.values() for key, value in each.items()}
+        data = [self.folder / "data", *(self.folder / name for name in self._processes)]
+        numbers = await numbers_of(self._database, data)
+        secrets = secrets_of(config, environ, data)
+        lines = [line for name in self._names for line in (self.folder / f"{name}.log").read_text().splitlines()]
+        assert (found := indiscretions(lines, numbers=numbers, secrets=secrets)) == [], "\n".join(found[:20])
 
     async def start(self, name: str) -> None:
         """Starts a process and waits until it says that it is ready."""

@@ -18,6 +18,7 @@ from switchhook.rpc import encode, open_channel
 from switchhook.runtime.clock import Clock, utc_now
 from switchhook.runtime.health import Health
 from switchhook.settings import DatabaseSettings, DispatcherSettings, EndpointSettings, FileserverSettings, Settings
+from switchhook.telemetry.tracing import OFF, Tracing
 from switchhook.v1 import events_pb2 as pb
 from switchhook.v1.events_pb2_grpc import CallEventsStub
 from tests.deadline import eventually
@@ -89,11 +90,17 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def running(
-    configuration: Settings, *, clock: Clock = utc_now, breaker_rules: BreakerRules = USUAL_RULES
+    configuration: Settings,
+    *,
+    clock: Clock = utc_now,
+    breaker_rules: BreakerRules = USUAL_RULES,
+    tracing: Tracing = OFF,
 ) -> AsyncIterator[Running]:
     """A dispatcher of a configuration that is ready."""
     registry, health = CollectorRegistry(), Health()
-    dispatcher = Dispatcher.from_settings(configuration, registry=registry, clock=clock, breaker_rules=breaker_rules)
+    dispatcher = Dispatcher.from_settings(
+        configuration, registry=registry, clock=clock, breaker_rules=breaker_rules, tracing=tracing
+    )
     async with ready(dispatcher, registry, health) as run:
         yield run
 

@@ -17,6 +17,7 @@ from switchhook.objects import Card, Gone, object_name, open_objects, write_card
 from switchhook.runtime.health import Health
 from switchhook.settings import FileserverSettings, PbxSettings, Settings, StorageSettings
 from switchhook.settings.link_key import link_key
+from switchhook.telemetry.tracing import OFF, Tracing
 from tests.deadline import eventually
 
 if TYPE_CHECKING:
@@ -76,10 +77,12 @@ class Library:
         await objects.delete(object_name("main", name))
 
     @asynccontextmanager
-    async def serving(self, limits: Limits | None = None, **section: Any) -> AsyncIterator[int]:
+    async def serving(self, limits: Limits | None = None, tracing: Tracing = OFF, **section: Any) -> AsyncIterator[int]:
         """The service runs while the context is open; gives its port."""
         settings = self.settings(**section)
-        server = Fileserver.from_settings(settings, registry=self.registry, clock=lambda: self.now, limits=limits)
+        server = Fileserver.from_settings(
+            settings, registry=self.registry, clock=lambda: self.now, limits=limits, tracing=tracing
+        )
         health = Health().service("fileserver")
         running = asyncio.create_task(server.run(health))
         try:

@@ -50,8 +50,9 @@ def test_what_is_no_traceparent_is_none(text: str) -> None:
 
 def test_a_span_passes_its_parent_on_when_traces_are_off() -> None:
     tracing = configure_tracing(None, "monitor")
-    with tracing.span("call.ended", parent=PARENT, attributes={"pbx": "main"}) as traceparent:
-        assert traceparent == PARENT
+    with tracing.span("call.ended", parent=PARENT, attributes={"pbx": "main"}) as span:
+        assert span.traceparent == PARENT
+    assert tracing.call("main", "260302090000_1") == ""
     tracing.shutdown()
 
 
