@@ -215,7 +215,10 @@ async def test_services_of_one_database_do_not_see_each_others_tables(
     await other.close()
 
 
-async def test_no_value_and_no_password_is_in_an_error(database: Database, data_dir: Path, migrations: Path) -> None:
+async def test_no_value_and_no_password_is_in_an_error(
+    database: Database, data_dir: Path, migrations: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("switchhook.storage.postgres_connection.START_PATIENCE", 0.2)  # no server will come
     number = "+420777123456"
     await database.write([insert(number)])
     outcomes = await asyncio.gather(

@@ -6,9 +6,12 @@ import logging
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import orjson
 
 from simulator import Simulator, SimulatorOptions
+from switchhook.telemetry.logs import JsonFormatter
 from tests.deadline import eventually
 from tests.integration.monitor.following import following, sink_running
 
@@ -66,8 +69,8 @@ async def test_a_call_that_nobody_saw_is_found_once_also_after_a_restart(
         ids = [one.id for one in sink.events]
         assert len(set(ids)) == len(ids)
         (line,) = [one for one in caplog.records if one.message == "call.unreported"]
-        facts: Any = line
-        assert (facts.pbx, facts.call_id, facts.number) == ("main", events[0].call.id, "*******222")
+        facts = orjson.loads(JsonFormatter().format(line))
+        assert (facts["pbx"], facts["call_id"], facts["number"]) == ("main", events[0].call.id, "*******222")
 
 
 async def test_what_is_not_to_be_reported_is_not_taken_for_missed(data_dir: Path) -> None:
