@@ -2,9 +2,9 @@
 
 Pure; times are arguments. Rows may come before the call they belong to: they are remembered for a while. A link is
 complete when its recordings are as long as it was, for nothing is recorded twice; else when a look at the list that
-began `settle` after the call's newest row brought no further one. What the
-ordinary looks missed (a row that appeared late under a low id, or before a restart) is found by sweeps over the time
-of the links that still wait, at growing distances, and once more before a recording is called absent.
+began `settle` after the call's newest row brought no further one. What the ordinary looks missed (a row that appeared
+late under a low id, or before a restart) is found by sweeps over the time of the links that still wait, at growing
+distances, and once more before a recording is called absent.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 _FIRST_SWEEP = timedelta(seconds=10)
 _SWEEP_GROWTH = 3
-_SLACK = timedelta(seconds=1)  # by which what is recorded of a link may be shorter than the link
+_SLACK = timedelta(seconds=1)  # by which what is recorded of a link may be shorter than the link, at most
+_SLACK_SHARE = 4  # and by no more than this part of it: half a short talk is not the whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,8 @@ def _is_whole(link: AwaitedLink, rows: Iterable[RecordingRow]) -> bool:
         if row.started_at is None or row.ended_at is None:
             return False
         recorded += max(row.ended_at - row.started_at, timedelta())
-    return recorded >= link.ended_at - link.started_at - _SLACK
+    length = link.ended_at - link.started_at
+    return recorded >= length - min(_SLACK, length / _SLACK_SHARE)
 
 
 def _beginning(row: RecordingRow) -> tuple[float, int]:

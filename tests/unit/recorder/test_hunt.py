@@ -53,6 +53,18 @@ def test_a_link_whose_files_are_as_long_as_it_was_is_complete_at_once() -> None:
     assert ids(chase.complete(looked_at=after(61))) == [(1, [1, 2])]
 
 
+def test_half_of_a_short_talk_is_not_the_whole() -> None:
+    chase = hunt()
+    pending = call()
+    pending.links = (replace(pending.links[0], ended_at=after(1.6)),)
+    chase.add(pending, at=after(2))
+    first, second = (replace(row(n), started_at=after(at), ended_at=after(at + 0.8)) for n, at in ((1, 0.0), (2, 0.8)))
+    chase.take([first], at=after(3))
+    assert chase.complete(looked_at=after(3)) == []
+    chase.take([second], at=after(4))
+    assert ids(chase.complete(looked_at=after(4))) == [(1, [1, 2])]
+
+
 def test_a_row_that_does_not_tell_its_times_completes_nothing_by_its_length() -> None:
     chase = hunt()
     chase.add(call(), at=after(60))
