@@ -15,12 +15,14 @@ from switchhook.rpc import decode
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
 _EVENTS = "SELECT payload FROM {}events"
 _LONGEST_FACT = 600  # characters; a body would be longer, and no sentence of ours is
 _SHORTEST_SECRET, _SHORTEST_NUMBER = 8, 7
 _SECRET_KEY = re.compile(r"(?:secret|password|token|key|authorization|url)s?$", re.IGNORECASE)
+_DIGITS = re.compile(rf"\d{{{_SHORTEST_NUMBER},}}")
 _PASSWORD = re.compile(r"://[^:/@\s]+:([^@\s]+)@")
 _LOOKS = {
     "a secret": re.compile(r"\b(?:sig|signature|token|secret|password)=(?!\*\*\*)[\w%./+-]{6}", re.IGNORECASE),
@@ -31,13 +33,14 @@ _LOOKS = {
 }
 
 
-def indiscretions(lines: Iterable[str], *, numbers: Collection[str], secrets: Collection[str]) -> list[str]:
+def indiscretions(lines: Iterable[str], *, numbers: AbstractSet[str], secrets: Collection[str]) -> list[str]:
     """What is wrong with the lines of a log, each with its line."""
     found = []
+    lengths = {len(number) for number in numbers}
     for line in lines:
         wrong = [what for what, looks in _LOOKS.items() if looks.search(line)]
         wrong += ["a secret of the configuration" for secret in secrets if secret in line]
-        wrong += ["a whole number" for number in numbers if number in line]
+        wrong += ["a whole number" for run in _DIGITS.findall(line) if not numbers.isdisjoint(_within(run, lengths))]
         wrong += [f"a body: {name}" for name in _bodies(line)]
         found += [f"{what}: {line}" for what in wrong]
     return found
@@ -89,6 +92,11 @@ def _secrets(table: object, key: str = "") -> Iterator[str]:
                 yield from _secrets(value, key)
         case str() if _SECRET_KEY.search(key) or key == "value":
             yield table
+
+
+def _within(run: str, lengths: Collection[int]) -> Iterator[str]:
+    """Every part of a run of digits that is as long as a number."""
+    return (run[at : at + length] for length in lengths for at in range(len(run) - length + 1))
 
 
 def _bodies(line: str) -> Sequence[str]:
