@@ -207,7 +207,7 @@ def test_databases_are_up_to_date(scaled: Installation) -> None:
 
 
 def test_killed_containers_of_the_second_profile_come_back(scaled: Installation) -> None:
-    for service in ("dispatcher-2", "monitor", "fileserver"):
+    for service in ("dispatcher-2", "recorder", "recorder-2", "monitor", "fileserver"):
         (container,) = scaled.containers(service)
         run("docker", "kill", container)
         run("docker", "start", container)

@@ -9,7 +9,7 @@ import pytest
 
 import switchhook
 from tests.containers.conftest import TARGETS, TOLD
-from tests.containers.engine import PYTHON_IMAGE, inspected, revision, run
+from tests.containers.engine import PYTHON_IMAGE, build_by_buildkit, inspected, revision, run
 from tests.containers.sbom import bill_of_materials
 from tests.repository.tree import ROOT
 
@@ -38,6 +38,17 @@ def test_it_is_small(images: dict[str, str], target: str, record_property: Calla
     size, base = (inspected(name)["Size"] / MEGABYTE for name in (images[target], PYTHON_IMAGE))
     record_property(TOLD, f"{images[target]}: {size:.0f} MB, of which {base:.0f} MB are {PYTHON_IMAGE}")
     assert size - base < LARGEST.get(target, LARGEST_OF_OTHERS)
+
+
+def test_buildkit_builds_it_too(images: dict[str, str]) -> None:
+    name = f"{images['monitor']}-by-buildkit"
+    if reason := build_by_buildkit("monitor", name):
+        pytest.skip(reason)
+    try:
+        assert inspected(name)["Config"]["User"] == inspected(images["monitor"])["Config"]["User"]
+        assert in_image(name, "switchhook", "version").startswith(f"switchhook {switchhook.__version__}")
+    finally:
+        run("docker", "image", "rm", name)
 
 
 @each_image
