@@ -37,6 +37,7 @@ _CHECK_EVERY = 0.5  # seconds between looks for overdue answers
 # A PBX that sends so much more than it answers is left, and its snapshot asked for: that is the shorter question.
 _LONGEST_LINE = 50_000  # updates
 _MOST_READS = 500  # legs that are read over HTTP at the same time
+_CLOSED = "the websocket was closed by the PBX"
 _FRAMES_AT_ONCE = 50  # a socket that is never empty lets the other PBXs have their turn after so many
 
 
@@ -147,7 +148,7 @@ class Feed:
             finally:
                 if self._overdue is not None:
                     self._overdue.cancel()
-        raise PbxUnreachable("the websocket was closed by the PBX")
+        raise PbxUnreachable(_CLOSED)
 
     async def _receive(self, data: str | bytes) -> None:
         try:
@@ -188,7 +189,10 @@ class Feed:
         request_id = self._next_id()
         self._asked[request_id] = awaited
         self._look_later()
-        await self._request(request_id, frame.entity)
+        try:
+            await self._request(request_id, frame.entity)
+        except ConnectionError as error:  # closed while frames that had come before were still to be read
+            raise PbxUnreachable(_CLOSED) from error
 
     def _next_id(self) -> str:
         self._requests += 1

@@ -37,9 +37,10 @@ class Pbx:
         self.answer = answer
         self.asked: list[str] = []
         self.socket: web.WebSocketResponse | None = None
+        self.request: web.Request | None = None
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
-        self.socket = web.WebSocketResponse()
+        self.request, self.socket = request, web.WebSocketResponse()
         await self.socket.prepare(request)
         async for message in self.socket:
             asked = orjson.loads(message.data)

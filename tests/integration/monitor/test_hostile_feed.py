@@ -101,3 +101,20 @@ async def test_a_pbx_that_sends_more_than_it_answers_is_left(monkeypatch: pytest
             await asyncio.wait_for(task, 20)
         assert raised.group_contains(PbxUnreachable, match="owes answers")
         assert watched.updates == []
+
+
+async def test_a_socket_that_is_cut_behind_many_frames_is_a_pbx_that_is_lost() -> None:
+    """The feed asks about a leg over a socket that is closed by then."""
+    async with feeding(lambda _: None, {}) as (pbx, _, task):
+        for number in range(400):
+            await pbx.upsert(number)
+        assert pbx.request is not None
+        assert pbx.request.transport is not None
+        pbx.request.transport.abort()
+        with pytest.raises((PbxUnreachable, BaseExceptionGroup)) as raised:
+            await asyncio.wait_for(task, 20)
+    error: BaseException = raised.value
+    while isinstance(error, BaseExceptionGroup):
+        (error,) = error.exceptions
+    assert isinstance(error, PbxUnreachable)
+    assert "closed" in str(error)
