@@ -47,9 +47,10 @@ def slow_ffmpeg(folder: Path, *, seconds: float) -> str:
 
 
 def held_ffmpeg(folder: Path, *, gate: Path) -> str:
-    """The real ffmpeg, but it begins only when the gate is there."""
+    """The real ffmpeg, but it begins only when the gate is there, or after a minute: it outlives who is killed."""
     script = folder / "held-ffmpeg"
-    script.write_text(f'#!/bin/sh\nwhile ! [ -e {gate} ]; do sleep 0.1; done\nexec {find_ffmpeg(None)} "$@"\n')
+    wait = f"tries=0; while ! [ -e {gate} ] && [ $tries -lt 600 ]; do sleep 0.1; tries=$((tries + 1)); done"
+    script.write_text(f'#!/bin/sh\n{wait}\nexec {find_ffmpeg(None)} "$@"\n')
     script.chmod(0o755)
     return str(script)
 
