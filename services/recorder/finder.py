@@ -134,13 +134,16 @@ class Finder:
         self._metrics.polls.inc()
         if not self._is_restored:
             self._hunt.strays.restore(await self._catalog.strays(self._pbx))
+            self._hunt.take(self._hunt.strays.rows, at=looked_at)  # calls may have come before them
             self._is_restored = True
         await self._sweep(looked_at)
         async for rows in self._source.listed_after(self._cursor or 0):
             self._hunt.take(rows, at=self._clock())
             await self._read_to(max(self._cursor or 0, *(row.place for row in rows)))
         await self._keep_strays()
-        self._unkept += [*self._hunt.complete(looked_at=looked_at), *self._hunt.overdue()]
+        ahead = self._source.ahead()
+        seen_at = looked_at - ahead.unseen_for
+        self._unkept += [*self._hunt.complete(looked_at=seen_at, growing=ahead.growing), *self._hunt.overdue()]
         if self._unkept:
             await self._findings.found(self._unkept)
             self._unkept = []
@@ -175,7 +178,11 @@ class Finder:
         seen, claimed = self._hunt.strays.changes()
         unit = [*keeping_strays(self._pbx, seen, claimed, at=self._clock()), *more]
         if unit:
-            await self._catalog.write([*self._fence.of_pbx(self._pbx), *unit])
+            try:
+                await self._catalog.write([*self._fence.of_pbx(self._pbx), *unit])
+            except BaseException:
+                self._hunt.strays.unchanged(seen, claimed)
+                raise
 
     async def _give_up_strays(self) -> None:
         now = self._clock()

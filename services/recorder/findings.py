@@ -30,6 +30,7 @@ _LIST = (
     " WHERE pbx = ? AND call_id = ? AND link = ? AND status = 'waiting' AND listed = ''"
 )
 _TAKE = "INSERT INTO taken (pbx, id, call_id, fields) VALUES (?, ?, ?, '') ON CONFLICT DO NOTHING"
+_DROP_STRAY = "DELETE FROM strays WHERE pbx = ? AND id = ?"
 _LISTED = (
     "SELECT link, listed, listed_at, attempts, looks FROM jobs"
     " WHERE pbx = ? AND call_id = ? AND status = 'waiting' AND listed <> ''"
@@ -52,14 +53,16 @@ class Listed:
 
 
 def listing(found: Sequence[Found], *, at: datetime) -> list[Statement]:
-    """Keep what was found, and let the calls be claimed; no rows mean that none came in time."""
+    """Keep what was found, nobody's no more, and let the calls be claimed; no rows mean that none came in time."""
     unit = []
     for each in found:
         key = each.link.key
         fields = orjson.dumps([row_to_json(row) for row in each.rows]).decode()
         unit.append(Statement(_DUE, (micros(at), key.pbx, key.call_id)))
         unit.append(Statement(_LIST, (fields, micros(at), *key)))
-        unit += [Statement(_TAKE, (key.pbx, row.id, key.call_id)) for row in each.rows]
+        for row in each.rows:
+            unit.append(Statement(_TAKE, (key.pbx, row.id, key.call_id)))
+            unit.append(Statement(_DROP_STRAY, (key.pbx, row.id)))
     return unit
 
 

@@ -22,7 +22,7 @@ import watchfiles
 from services.recorder.folder_rows import file_row, name_times
 from services.recorder.jobs import Reason
 from services.recorder.riff import HEAD_SIZE, Wav, inspect, is_complete
-from services.recorder.source import Fetched, NotFetched
+from services.recorder.source import Ahead, Fetched, NotFetched
 from switchhook.errors import PbxUnreachable
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ class FolderSource:
         self._pending: dict[str, _Pending] = {}
         self._given: dict[str, _File] = {}
         self._touched: set[str] = set()
-        self._scanned_at: float | None = None
+        self._growing: tuple[RecordingRow, ...] = ()
+        self._scanned_at: float | None = None  # monotonic seconds, of its beginning
         self._scan_due = 0.0  # monotonic seconds
         self._waiting = asyncio.Event()
 
@@ -84,6 +85,11 @@ class FolderSource:
         rows = await asyncio.to_thread(self._new_rows, mark)
         for start in range(0, len(rows), _PAGE):
             yield rows[start : start + _PAGE]
+
+    def ahead(self) -> Ahead:
+        """Files that were not complete yet; what came since the last look through the whole folder may be unseen."""
+        now = time.monotonic()
+        return Ahead(self._growing, timedelta(seconds=now - (self._scanned_at or now)))
 
     async def listed_within(self, window: Window) -> AsyncIterator[list[RecordingRow]]:
         """Files that began in the window, told by their names, else by their times."""
@@ -127,8 +133,8 @@ class FolderSource:
             if mark and not scanned and not any(self._folder.iterdir()):
                 raise PbxUnreachable(f"{self._pbx}: {self._folder} is empty: is it mounted?")
             files |= {file.path: file for file in scanned if file.changed_ns > since}
-            self._scanned_at = time.monotonic()
-            self._scan_due = self._scanned_at + max(_SCAN_EVERY, _SCAN_SHARE * (self._scanned_at - now))
+            self._scanned_at, ended_at = now, time.monotonic()
+            self._scan_due = ended_at + max(_SCAN_EVERY, _SCAN_SHARE * (ended_at - now))
             self._given = {path: file for path, file in self._given.items() if file.changed_ns > mark - _MARGIN}
         for path in list(self._pending):
             if (file := self._looked_at(path)) is None:
@@ -136,6 +142,7 @@ class FolderSource:
             else:
                 files[path] = file
         rows = [row for file in files.values() if (row := self._judged(file, now)) is not None]
+        self._growing = tuple(self._row(pending.file) for pending in self._pending.values())
         if self._pending:
             self._waiting.set()
         return sorted(rows, key=lambda row: row.mark)

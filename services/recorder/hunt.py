@@ -2,9 +2,9 @@
 
 Pure; times are arguments. Rows may come before the call they belong to: they are remembered for a while. A link is
 complete when its recordings are as long as it was, for nothing is recorded twice; else when a look at the list that
-began `settle` after the call's newest row brought no further one. What the ordinary looks missed (a row that appeared
-late under a low id, or before a restart) is found by sweeps over the time of the links that still wait, at growing
-distances, and once more before a recording is called absent.
+began `settle` after the call's newest row brought no further one, and no file of it still grows. What the ordinary
+looks missed (a row that appeared late under a low id, or before a restart) is found by sweeps over the time of the
+links that still wait, at growing distances, and once more before a recording is called absent.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Hunt:
     def take(self, rows: Iterable[RecordingRow], *, at: datetime) -> None:
         """Rows that the PBX listed at `at`; those that are known already change nothing."""
         for row in rows:
-            link = self._named_owner(row) or self._index.owner(row)
+            link = self._owner(row)
             if link is None:
                 self.strays.remember(row, at=at)
                 continue
@@ -95,14 +95,16 @@ class Hunt:
                 found[row.id] = row
                 hunted.newest_row_at = at
 
-    def complete(self, *, looked_at: datetime) -> list[Found]:
-        """Links that have all their rows, judged after a look at the list that began at `looked_at`."""
+    def complete(self, *, looked_at: datetime, growing: Iterable[RecordingRow] = ()) -> list[Found]:
+        """Links that have all their rows, judged after a look that began at `looked_at` and saw what is `growing`."""
+        growing_links = {link.key for row in growing if (link := self._owner(row)) is not None}
         complete = []
         for hunted in list(self._hunted_by_call.values()):
             is_settled = looked_at >= hunted.newest_row_at + self.settle
             for link in hunted.call.links:
                 rows = hunted.missing.get(link.key.link)
-                if rows and (is_settled or _is_whole(link, rows.values())):
+                is_last = is_settled and link.key not in growing_links
+                if rows and (is_last or _is_whole(link, rows.values())):
                     complete.append(Found(link, tuple(sorted(rows.values(), key=_beginning))))
                     self._finish(hunted, link)
         return complete
@@ -160,9 +162,10 @@ class Hunt:
         """When the next sweep is due."""
         return min((hunted.sweep_at for hunted in self._hunted_by_call.values()), default=None)
 
-    def _named_owner(self, row: RecordingRow) -> AwaitedLink | None:
+    def _owner(self, row: RecordingRow) -> AwaitedLink | None:
         hunted = self._hunted_by_call.get(self._call_by_row.get(row.id, ""))
-        return closest_of_call(row, hunted.call.links) if hunted is not None else None
+        named = closest_of_call(row, hunted.call.links) if hunted is not None else None
+        return named or self._index.owner(row)
 
     def _finish(self, hunted: _Hunted, link: AwaitedLink) -> None:
         del hunted.missing[link.key.link]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -35,6 +36,14 @@ class NotFetched:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What a look could not tell yet: files that still grow, and for how long something new may have gone unseen."""
+
+    growing: tuple[RecordingRow, ...] = ()
+    unseen_for: timedelta = timedelta()
+
+
 class RecordingSource(Protocol):
     """The recordings of one PBX, with times by our clock. Raises `PbxError` when it cannot be asked at all."""
 
@@ -43,6 +52,9 @@ class RecordingSource(Protocol):
 
     def listed_after(self, mark: int) -> AsyncIterator[list[RecordingRow]]:
         """The rows above the mark, some at a time."""
+
+    def ahead(self) -> Ahead:
+        """What the last `listed_after` could not tell yet."""
 
     def listed_within(self, window: Window) -> AsyncIterator[list[RecordingRow]]:
         """The rows of recordings that began in the window, some at a time."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from services.recorder.matching import marks, marks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable, Iterable, Sequence
     from datetime import datetime
 
     from services.recorder.matching import AwaitedLink
@@ -79,6 +79,11 @@ class Strays:
         changes = self._remembered, self._claimed
         self._remembered, self._claimed = [], []
         return changes
+
+    def unchanged(self, remembered: Sequence[RecordingRow], claimed: Sequence[RecordingRow]) -> None:
+        """These changes could not be kept: they are still to be."""
+        self._remembered = [row for row in remembered if row.id in self._seen_at] + self._remembered
+        self._claimed = [*claimed, *self._claimed]
 
     def __len__(self) -> int:
         return len(self._seen_at)

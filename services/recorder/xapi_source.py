@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from services.recorder.jobs import Reason
 from services.recorder.rows import parse_row
-from services.recorder.source import Fetched, NotFetched
+from services.recorder.source import Ahead, Fetched, NotFetched
 from switchhook.errors import PbxAnswer, PbxNotFound, PbxUnreachable
 
 if TYPE_CHECKING:
@@ -44,6 +44,10 @@ class XapiSource:
     def listed_after(self, mark: int) -> AsyncIterator[list[RecordingRow]]:
         """The rows above the id, page by page."""
         return self._pages("Id gt {last_id}", last_id=mark)
+
+    def ahead(self) -> Ahead:
+        """Nothing: a row is listed with its first byte, and at once."""
+        return Ahead()
 
     def listed_within(self, window: Window) -> AsyncIterator[list[RecordingRow]]:
         """The rows of recordings that began in the window, page by page, in the order of their ids."""

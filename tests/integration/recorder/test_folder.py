@@ -224,6 +224,33 @@ async def test_a_new_file_is_seen_with_and_without_the_kernels_word(
     assert found
 
 
+async def test_what_grows_and_what_may_be_unseen_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link of two files must not be told with one, because the other one was not seen yet."""
+    monkeypatch.setattr("services.recorder.folder_source._SCAN_EVERY", 3600.0)
+    (folder / "202").mkdir()
+    first, second = (folder / "202" / f"[x]_420777-202_2026051412000{n}(46).wav" for n in (0, 3))
+    source = FolderSource(folder, pbx="main", timezone="UTC", patience=timedelta(minutes=1))
+
+    async def look() -> list[str]:
+        return [row.file async for rows in source.listed_after(1) for row in rows]
+
+    first.write_bytes(sound_file(3))
+    second.write_bytes(sound_file(3)[:20_000])
+    assert await look() == []
+    looked = time.monotonic()
+    assert {row.file for row in source.ahead().growing} == {f"202/{first.name}", f"202/{second.name}"}
+    assert await look() == [f"202/{first.name}"]
+    [half] = source.ahead().growing
+    assert (half.file, half.call_number, half.user) == (f"202/{second.name}", 46, "202")
+    second.write_bytes(sound_file(3))
+    assert [await look(), await look()] == [[], [f"202/{second.name}"]]
+    assert source.ahead().growing == ()
+    (folder / "202" / "[x]_420777-202_20260514120006(46).wav").write_bytes(sound_file(3))  # of which nobody tells
+    after = time.monotonic()
+    assert await look() == []
+    assert source.ahead().unseen_for >= timedelta(seconds=after - looked)
+
+
 def _no_watch(*_: object, **__: object) -> AsyncIterator[object]:
     raise OSError("this folder cannot be watched")
 

@@ -53,6 +53,24 @@ def test_a_link_whose_files_are_as_long_as_it_was_is_complete_at_once() -> None:
     assert ids(chase.complete(looked_at=after(61))) == [(1, [1, 2])]
 
 
+def test_a_link_is_not_complete_while_a_file_of_it_grows() -> None:
+    chase = hunt()
+    chase.add(call(), at=after(60))
+    chase.add(call(number=47), at=after(60))
+    chase.take([row(1), row(2, number=47)], at=after(61))
+    half = replace(row(3, begin=30), ended_at=after(30))
+    assert ids(chase.complete(looked_at=after(63), growing=[half])) == [(1, [2])]
+    chase.take([row(3, begin=30)], at=after(64))
+    assert ids(chase.complete(looked_at=after(66))) == [(1, [1, 3])]
+
+
+def test_a_link_that_is_whole_waits_for_no_file_that_grows() -> None:
+    chase = hunt()
+    chase.add(call(), at=after(60))
+    chase.take([replace(row(1), ended_at=after(59.5))], at=after(61))
+    assert ids(chase.complete(looked_at=after(61), growing=[row(2, begin=30)])) == [(1, [1])]
+
+
 def test_half_of_a_short_talk_is_not_the_whole() -> None:
     chase = hunt()
     pending = call()

@@ -54,6 +54,19 @@ def test_changes_are_told_once() -> None:
     assert strays.changes() == ([], [row(2)])
 
 
+def test_changes_that_could_not_be_kept_are_told_again() -> None:
+    strays = Strays()
+    strays.restore([(row(1), after(0))])
+    for identity in (2, 3):
+        strays.remember(row(identity), at=after(1))
+    strays.claim(row(1))
+    seen, claimed = strays.changes()
+    strays.claim(row(2))  # while that was written
+    strays.remember(row(4), at=after(2))
+    strays.unchanged(seen, claimed)
+    assert strays.changes() == ([row(3), row(4)], [row(1), row(2)])
+
+
 def test_too_many_are_given_up_early() -> None:
     strays = Strays()
     for identity in range(10_003):
