@@ -14,7 +14,7 @@ run: install  ## with your switchhook.toml, else the demonstration; Ctrl-C stops
 	@if [ -f switchhook.toml ]; then exec $(BIN)/switchhook run; else exec $(BIN)/switchhook demo; fi
 
 test: lint  ## everything: style, types, then all tests (among them import contracts and generated files)
-	$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder --durations 25
+	$(BIN)/pytest -o faulthandler_timeout=700 -o faulthandler_exit_on_timeout=true -n 3 --dist loadscope --no-loadscope-reorder --durations 25
 
 soak: $(VENV)/.installed-dev  ## dispatchers are killed SOAK_KILLS times (200), the monitor SOAK_MONITOR_KILLS (100), SOAK_LIVES (5000) of calls disturbed
 	$(BIN)/pytest -s -m soak tests/soak tests/unit/monitor

@@ -10,12 +10,14 @@ import pytest
 from tests.chance import fix_examples
 from tests.cluster import Cluster
 from tests.s3_server import S3Server
+from tests.stuck import show_waiting_tasks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
 fix_examples()
+show_waiting_tasks()
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ EMBEDDED = "all"
 _FIXED_PORTS = (10_000, 32_000)
 _PARTS = 8
 _GIVEN: set[int] = set()
+_PATIENCE = aiohttp.ClientTimeout(total=15)
 _PROOF = {"SWITCHHOOK_MONITOR__PROOF_INTERVAL": "8s"}
 
 
@@ -163,7 +164,7 @@ class Product:
     async def readiness(self, name: str = EMBEDDED) -> tuple[int, dict[str, Any]]:
         """Status and body of a process's `/readyz`."""
         url = f"http://127.0.0.1:{self._admin[name]}/readyz"
-        async with aiohttp.ClientSession() as http, http.get(url) as response:
+        async with aiohttp.ClientSession(timeout=_PATIENCE) as http, http.get(url) as response:
             return response.status, await response.json()
 
     def admin_port(self, name: str = EMBEDDED) -> int:
@@ -183,7 +184,7 @@ class Product:
     async def metrics(self, name: str) -> str:
         """A process's `/metrics`."""
         url = f"http://127.0.0.1:{self._admin[name]}/metrics"
-        async with aiohttp.ClientSession() as http, http.get(url) as response:
+        async with aiohttp.ClientSession(timeout=_PATIENCE) as http, http.get(url) as response:
             return await response.text()
 
     async def unreported(self, name: str = EMBEDDED) -> float:
@@ -215,7 +216,7 @@ class Product:
             try:
                 if (await self.readiness(name))[0] == 200 or not self._is_awaited:
                     return
-            except aiohttp.ClientError:
+            except (aiohttp.ClientError, TimeoutError):
                 pass
             assert time.monotonic() < deadline, f"{name} is not ready\n{self.log(name)}"
             await asyncio.sleep(0.05)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from services.recorder.riff import HEAD_SIZE, is_complete
 from services.recorder.transcoder import find_ffmpeg
+from tests.deadline import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _TRANSFERRED = 3_000  # bytes to a bucket after which an upload has begun, and is not over
 _LOOK_EVERY = 0.001  # seconds
+_STOPPED = 20.0  # seconds in which all threads of a process have stopped
 
 
 class Moment(StrEnum):
@@ -75,7 +77,7 @@ class Ambush:
             while time.monotonic() < deadline:
                 if self._seems(moment):
                     os.kill(pid, signal.SIGSTOP)
-                    await asyncio.to_thread(os.waitid, os.P_PID, pid, os.WSTOPPED)
+                    await eventually(lambda: _stands_still(pid), within=_STOPPED)
                     if self._is(moment):
                         os.kill(pid, signal.SIGKILL)
                         return True
@@ -134,3 +136,7 @@ class Ambush:
     @property
     def _relays(self) -> list[Relay]:
         return [relay for relay in (self._calls, self._objects) if relay is not None]
+
+
+def _stands_still(pid: int) -> bool:
+    return os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG) is not None

@@ -35,6 +35,8 @@ _REST = "monitor+dispatcher+fileserver"
 _WAIT = 10  # seconds for a recording
 _TOLD = 90.0  # seconds until all is told
 _STRIKE = 6.0  # seconds in which the recorder is at work on a call that is over
+_STRIKES = 10
+_LIMIT = 200.0  # seconds for it all: whoever waits longer is shown where
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class Studio:
 
     async def session(self, takes: Mapping[str, Take], struck: Take) -> Session:
         """Plays all takes at once, and the `struck` one anew for each moment in which the recorder is killed."""
-        async with AsyncExitStack() as stack:
+        async with asyncio.timeout(_LIMIT), AsyncExitStack() as stack:
             receiver = await stack.enter_async_context(WebhookReceiver())
             recorded = [self._take_on(name, take, place) for place, (name, take) in enumerate(takes.items(), start=2)]
             target = self._take_on(STRUCK, struck, 1)
@@ -153,10 +155,12 @@ class Studio:
     async def _strike(product: Product, ambush: Ambush, target: Recorded, moment: Moment) -> None:
         # Never is a call under way while the way to its PBX is slow: the monitor takes that way too.
         await target.over()
-        while not await ambush.caught(product.pids["recorder"], moment, within=_STRIKE):
+        for _ in range(_STRIKES):
+            if await ambush.caught(product.pids["recorder"], moment, within=_STRIKE):
+                return await product.kill("recorder")
             target.play_all()
             await target.over()
-        await product.kill("recorder")
+        raise AssertionError(f"the recorder was never seen in the moment of {moment}\n{product.log('recorder')}")
 
     async def _look_around(self, session: Session) -> None:
         """What is in the storage and in the database once all have stopped."""
