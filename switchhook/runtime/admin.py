@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import orjson
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client.exposition import choose_encoder
 
 from switchhook.errors import AddressUnavailable
@@ -24,6 +25,15 @@ if TYPE_CHECKING:
     from switchhook.runtime.openapi import Described
 
 log = logging.getLogger(__name__)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether Switchhook failed, not a peer that sends what is no HTTP: that is answered, and quotes what it sent."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+_HTTP_LOG = logging.getLogger(f"{__name__}.http")
+_HTTP_LOG.addFilter(_is_ours)
 
 
 class AdminServer:
@@ -63,7 +73,7 @@ class AdminServer:
         application.router.add_get("/metrics", self._metrics)
         application.router.add_get(ROUTE, self._description)
         application.router.add_routes(self._routes)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        self._runner = web.AppRunner(application, access_log=None, logger=_HTTP_LOG, shutdown_timeout=1.0)
         await self._runner.setup()
         host, port = split_listen(self._listen)
         try:

@@ -210,6 +210,28 @@ def peak_megabytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\r\n\r\n",
+        b"GET / HTTP/1.1\r\nContent-Length: hunter2\r\n\r\n",
+        b"GET / HTTP/1.1\r\nAuthorization: " + b"hunter2" * 4096 + b"\r\n\r\n",
+    ],
+    ids=["HTTP/2", "TLS", "a wrong length", "a header that is too long"],
+)
+async def test_what_is_no_request_is_refused_and_no_error_of_ours(
+    admin: str, sent: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    host, _, port = admin.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(sent)
+    assert (await asyncio.wait_for(reader.readline(), 10)).split()[1] == b"400"
+    writer.close()
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+    assert "hunter2" not in caplog.text
+
+
 def test_a_route_that_the_token_does_not_guard_is_refused(health: Health) -> None:
     with pytest.raises(ValueError, match="must begin with /api/"):
         AdminServer("127.0.0.1:0", health, CollectorRegistry(), routes=[web.get("/deliveries", well)])
