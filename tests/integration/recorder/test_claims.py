@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.recorder.arrivals import arriving, take_arrivals
-from services.recorder.catalog import Catalog, moving_to
+from services.recorder.catalog import Catalog, keeping_strays, moving_to
 from services.recorder.claims import Claims
 from services.recorder.desk import Left
 from services.recorder.eldest import Eldest
@@ -202,6 +202,14 @@ async def test_what_is_found_of_a_call_that_is_claimed_reaches_the_same_one(data
         await one.settle(newest)
         await one.step()
         assert await one.database.read("SELECT owner FROM calls") == [(one.lease.number,)]
+
+
+async def test_what_is_found_is_a_stray_no_more(data_dir: Path, database_url: str) -> None:
+    """In one unit: whoever ended between the two left a row that has a call and belongs to nobody."""
+    async with replica(database_url, data_dir) as one:
+        await one.catalog.write(keeping_strays("main", [row(7), row(8)], [], at=NOW))
+        await one.find(1)
+        assert [stray.id for stray, _ in await one.catalog.strays("main")] == [8]
 
 
 async def test_what_is_given_back_is_another_ones_at_its_time(data_dir: Path, database_url: str) -> None:
