@@ -6,13 +6,8 @@ import asyncio
 
 import pytest
 
-from tests.acceptance.realities import IDLE_SECONDS, LINES, REALITIES
+from tests.acceptance.realities import ENVIRON, IDLE_SECONDS, LINES, REALITIES
 from tests.acceptance.scene import Performed, Reality, perform
-
-ENVIRON = {
-    "SWITCHHOOK_MONITOR__IDLE_INTERVAL": f"{IDLE_SECONDS:.0f}s",
-    "SWITCHHOOK_MONITOR__ACTIVE_CALLS_INTERVAL": "250ms",
-}
 
 _FURTHER = {
     *("socket_lost_at_the_beginning", "socket_lost_at_the_end", "socket_lost_during_transfer"),
