@@ -15,6 +15,7 @@ from services.monitor.turns import Turns
 from services.monitor.watch import PbxWatch
 from services.monitor.watches import Watches
 from switchhook.pbx.session import PbxSession
+from switchhook.pbx.token_file import token_path
 from switchhook.rpc.encryption import Encryption
 from switchhook.runtime.health import PassingComplaints
 from switchhook.runtime.term import Tenure
@@ -23,12 +24,11 @@ from switchhook.storage.share import Share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from services.monitor.metrics import MonitorMetrics
     from switchhook.runtime.clock import Clock
     from switchhook.runtime.health import ServiceHealth
-    from switchhook.settings import PbxSettings, Settings
+    from switchhook.settings import Settings
     from switchhook.storage import Database, Lease
     from switchhook.telemetry.tracing import Tracing
 
@@ -96,7 +96,7 @@ class Term:
         complaints = PassingComplaints(shared.health)
         session = PbxSession(
             pbx,
-            token_file=token_file(shared.settings.data_dir, pbx),
+            token_file=token_path(shared.settings.data_dir, pbx.name),
             now=shared.clock,
             demand=shared.lease.demand,
             token_used=lambda token: shared.metrics.token_expiry.labels(name).set(token.expires_at.timestamp()),
@@ -125,8 +125,3 @@ class Term:
             self._watch_by_pbx.pop(name, None)
             complaints.withdraw()
             shared.metrics.released(name)
-
-
-def token_file(data_dir: Path, pbx: PbxSettings) -> Path:
-    """Where the one live token of a PBX's API client is shared with the recorder."""
-    return data_dir / "tokens" / f"{pbx.name}.json"
