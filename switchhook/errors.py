@@ -36,7 +36,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import timedelta
 
 
@@ -209,3 +209,12 @@ class PbxAnswer(PbxError):
         super().__init__(detail)
         self.status = status
         self.detail = detail
+
+
+def causes_of(error: BaseException) -> Iterator[BaseException]:
+    """What failed, one by one, where several tasks did: the errors of a group and of the groups in it."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from causes_of(inner)
+    else:
+        yield error

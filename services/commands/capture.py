@@ -15,8 +15,8 @@ from services.commands.configuration import MISUSED, ConfigOption, complain, loa
 from services.commands.process import demand_data_dir, exit_code_of
 from services.commands.replay import replayed
 from services.monitor.capture import capture as capture_pbx
-from services.monitor.term import token_file
 from switchhook.errors import ConfigError, StorageBroken
+from switchhook.pbx.token_file import token_path
 from switchhook.runtime.clock import utc_now
 from switchhook.runtime.supervisor import install_signal_handlers
 from switchhook.settings.durations import format_duration, parse_duration
@@ -43,7 +43,7 @@ def capture(
     chosen = _chosen(settings, pbx)
     length = _length(duration)
     demand_data_dir(settings.data_dir)
-    shared = token_file(settings.data_dir, chosen)
+    shared = token_path(settings.data_dir, chosen.name)
     warning = demand_shared_token(shared, chosen)
     if warning is not None:
         complain([warning])

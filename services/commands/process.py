@@ -14,7 +14,7 @@ import uvloop
 import switchhook
 from services.commands.configuration import FAILED, complain
 from services.registry import build_service, wire
-from switchhook.errors import ConfigError, ShutdownOverrun, StorageBroken, SwitchhookError
+from switchhook.errors import ConfigError, ShutdownOverrun, StorageBroken, SwitchhookError, causes_of
 from switchhook.runtime.admin import AdminServer
 from switchhook.runtime.health import Health
 from switchhook.runtime.service import Administered
@@ -24,7 +24,7 @@ from switchhook.telemetry.logs import configure_logging
 from switchhook.telemetry.tracing import OFF, configure_tracing
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator, Sequence
+    from collections.abc import Coroutine, Sequence
     from pathlib import Path
 
     from services.registry import ServiceName
@@ -67,7 +67,7 @@ def exit_code_of(work: Coroutine[None, None, None]) -> int:
 
 def sentences_of(error: BaseException) -> list[str]:
     """What is to be said of the error; nothing when it holds something that nobody foresaw."""
-    causes = list(_leaves(error))
+    causes = list(causes_of(error))
     if not all(isinstance(cause, SwitchhookError) for cause in causes):
         return []
     return list(dict.fromkeys(line for cause in causes for line in str(cause).splitlines()))
@@ -124,11 +124,3 @@ async def _serve_until_signal(settings: Settings, names: Sequence[ServiceName], 
     stop = asyncio.Event()
     install_signal_handlers(stop)
     await serve(settings, names, stop=stop, tracing=tracing)
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield error

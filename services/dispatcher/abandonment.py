@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from services.dispatcher.arrivals import CallKey
 from services.dispatcher.outcome import ADVICE_BY_REASON, Reason
 from services.dispatcher.own_events import Abandoned
-from services.dispatcher.stored_times import micros
 from switchhook.events import EventId
 from switchhook.storage.database import Statement
+from switchhook.storage.times import micros
 
 if TYPE_CHECKING:
     from services.dispatcher.own_events import OwnEvents

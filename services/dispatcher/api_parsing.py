@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from services.dispatcher.log_walk import Place
 from services.dispatcher.replay_order import Progress, ReplayOrder
 from services.dispatcher.selection import FIELDS, Selection, invalid, parse_selection
-from services.dispatcher.stored_times import micros, moment
+from switchhook.storage.times import micros, moment
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from services.dispatcher.stored_times import MICROSECOND, micros
 from switchhook.storage.database import Statement
+from switchhook.storage.times import length_micros, micros
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -63,7 +63,7 @@ def attempt_values(event: int, endpoint: str, attempt: Attempt) -> tuple[object,
         endpoint,
         attempt.number,
         micros(attempt.started_at),
-        attempt.duration // MICROSECOND,
+        length_micros(attempt.duration),
         attempt.status,
         attempt.outcome.value,
         attempt.reason.value,

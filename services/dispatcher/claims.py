@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from switchhook.errors import StorageError
 from switchhook.storage.database import Statement
-from switchhook.storage.lease import BURY, IS_ANY_DEAD, RENEW_EVERY, STORAGE_PAUSE, Lease
+from switchhook.storage.lease import BURY, IS_ANY_DEAD, Lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -73,15 +73,7 @@ class Claims:
 
     async def run(self) -> None:
         """Renew the lease, and give back what dead replicas had claimed, until cancelled."""
-        while self.is_shared:
-            pause = RENEW_EVERY
-            try:
-                await self._renew()
-                await self._rescue()
-            except StorageError as error:
-                log.warning("replica.unrenewed", extra={"replica": self.owner, "error": str(error)})
-                pause = STORAGE_PAUSE
-            await asyncio.sleep(pause.total_seconds())
+        await self._lease.keep(self._renew_and_rescue, log=log)
         await asyncio.Event().wait()
 
     @property
@@ -128,6 +120,11 @@ class Claims:
             await self._database.write([Statement(_GIVE_BACK_WAITING, (self.owner, endpoint, list(keep)))])
         except StorageError as error:
             log.warning("claims.not_given_back", extra={"endpoint": endpoint, "error": str(error)})
+
+    async def _renew_and_rescue(self) -> bool:
+        await self._renew()
+        await self._rescue()
+        return True
 
     async def _renew(self) -> None:
         number, replicas = self.owner, self.replicas

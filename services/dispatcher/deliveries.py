@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from services.dispatcher.arrivals import CallKey
-from services.dispatcher.stored_times import micros, moment
 from switchhook.events import EventId
 from switchhook.storage.database import Statement
+from switchhook.storage.times import micros, moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

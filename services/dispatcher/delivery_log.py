@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from services.dispatcher.log_walk import WINDOW, Place, Walk, calls_of, filters, is_in
 from services.dispatcher.logged import COLUMNS, LastFailure, LoggedAttempt, LoggedDelivery, attempt_of, delivery_of
-from services.dispatcher.stored_times import micros, moment
+from switchhook.storage.times import micros, moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from services.dispatcher.gate import EndpointState
 from services.dispatcher.outcome import Reason
-from services.dispatcher.stored_times import micros, moment
 from switchhook.storage.database import Statement
+from switchhook.storage.times import micros, moment
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta

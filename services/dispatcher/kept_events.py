@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from services.dispatcher.arrivals import Arrival, CallArrivals, CallKey
 from services.dispatcher.deliveries import Kind
-from services.dispatcher.stored_times import micros
 from switchhook.events import EventId
 from switchhook.storage.database import Statement
+from switchhook.storage.times import micros
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,9 +12,9 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from services.dispatcher.stored_times import micros
 from switchhook.errors import StorageError
 from switchhook.storage.database import Statement
+from switchhook.storage.times import micros
 
 if TYPE_CHECKING:
     from services.dispatcher.arrivals import CallKey

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from services.dispatcher.logged import COLUMNS
-from services.dispatcher.stored_times import micros
+from switchhook.storage.times import micros
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

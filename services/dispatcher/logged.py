@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -11,13 +10,13 @@ import orjson
 from services.dispatcher.arrivals import CallKey
 from services.dispatcher.deliveries import Status
 from services.dispatcher.selection import DeliveryId
-from services.dispatcher.stored_times import moment
 from switchhook.errors import CodecError
 from switchhook.events import EventId
 from switchhook.rpc.codec import decode
+from switchhook.storage.times import moment, stored_length
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from switchhook.events import Event
     from switchhook.storage.database import Row
@@ -132,7 +131,7 @@ def attempt_of(row: Row) -> LoggedAttempt:
     return LoggedAttempt(
         number=number,
         started_at=moment(started_at),
-        duration=timedelta(microseconds=duration),
+        duration=stored_length(duration),
         status=status,
         outcome=outcome,
         reason=reason,

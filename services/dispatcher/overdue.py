@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from services.dispatcher.arrivals import CallKey
 from services.dispatcher.deliveries import advance, head_of
-from services.dispatcher.stored_times import micros
 from switchhook.events import EventId
 from switchhook.storage.database import Statement
+from switchhook.storage.times import micros
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

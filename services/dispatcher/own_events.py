@@ -19,8 +19,8 @@ from services.dispatcher.formats.data import timestamp
 from services.dispatcher.formats.request import HttpRequest
 from services.dispatcher.kept_events import StoredEvent, add_event
 from services.dispatcher.outcome import ADVICE_BY_REASON
-from services.dispatcher.stored_times import micros
 from switchhook.events import EventId
+from switchhook.storage.times import micros
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

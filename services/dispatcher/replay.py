@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from services.dispatcher.deliveries import Status
 from services.dispatcher.endpoints import wants
 from services.dispatcher.replay_order import Replayed, ReplayTarget, Skipped
-from services.dispatcher.stored_times import micros
 from switchhook.errors import ConstraintViolated
 from switchhook.storage.database import Statement
+from switchhook.storage.times import micros
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import AsyncExitStack
+from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -35,9 +36,8 @@ from services.dispatcher.settling import Settling
 from switchhook.rpc.encryption import Encryption
 from switchhook.rpc.server import serve_publish
 from switchhook.runtime.clock import Clock, utc_now
-from switchhook.runtime.measured import MeasuredDatabase
 from switchhook.runtime.observed import ObservedAcceptance
-from switchhook.storage import open_database
+from switchhook.runtime.tables import open_tables
 from switchhook.telemetry.tracing import OFF, Tracing
 
 if TYPE_CHECKING:
@@ -99,23 +99,14 @@ class Dispatcher:
         """The dispatcher of a configuration. Raises `ConfigError`."""
         demand_good_templates(settings)
         endpoints = [Endpoint.from_settings(entry, settings.dispatcher) for entry in settings.endpoint]
-
-        def open_tables() -> Awaitable[Database]:
-            migrations = files("services.dispatcher") / "migrations"
-            return open_database(
-                settings.database.url,
-                data_dir=settings.data_dir,
-                service=NAME,
-                migrations=migrations,
-                allow_replicas=True,
-            )
-
+        metrics = DispatcherMetrics(registry, endpoints=[endpoint.name for endpoint in endpoints])
+        migrations = files("services.dispatcher") / "migrations"
         return cls(
             endpoints,
             settings=settings,
-            open_tables=open_tables,
+            open_tables=partial(open_tables, settings, NAME, migrations=migrations, metrics=metrics.database),
             links=file_addresses(settings, clock=clock),
-            metrics=DispatcherMetrics(registry, endpoints=[endpoint.name for endpoint in endpoints]),
+            metrics=metrics,
             clock=clock,
             tracing=tracing,
             breaker_rules=breaker_rules,
@@ -134,7 +125,7 @@ class Dispatcher:
     async def run(self, health: ServiceHealth) -> None:
         """Serve until cancelled."""
         async with AsyncExitStack() as stack:
-            database = MeasuredDatabase(await self._open_tables(), self._metrics.database)
+            database = await self._open_tables()
             stack.push_async_callback(database.close)
             repair = LaneRepair(database, clock=self._clock)
             claims = Claims(database, rescued=repair.doubt_all)

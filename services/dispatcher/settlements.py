@@ -13,8 +13,8 @@ import orjson
 
 from services.dispatcher.attempt_log import ADD_ATTEMPTS, ATTEMPT_COLUMNS, add_attempt, attempt_values
 from services.dispatcher.deliveries import RETURNED_HEAD, head_of
-from services.dispatcher.stored_times import micros
 from switchhook.storage.database import Statement
+from switchhook.storage.times import micros
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

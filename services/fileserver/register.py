@@ -6,19 +6,18 @@ Times are microseconds since 1970 in the tables, aware datetimes outside. Everyt
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from services.fileserver.revocations import Revocation
 from switchhook.storage.database import Statement
+from switchhook.storage.times import micros, moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from switchhook.storage.database import Database
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _COLUMNS = "at, pbx, call, recording, recipient, address, status, bytes, complete"
 _ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _ROWS = 20  # in one INSERT; one row at a time for the rest, so that there are two texts only
@@ -55,20 +54,20 @@ class Register:
         return [
             Revocation(
                 id=key,
-                made_at=_moment(made_at),
+                made_at=moment(made_at),
                 recipient=recipient,
                 pbx=pbx,
                 call=call,
-                since=None if since is None else _moment(since),
-                until=None if until is None else _moment(until),
+                since=None if since is None else moment(since),
+                until=None if until is None else moment(until),
             )
             for key, made_at, recipient, pbx, call, since, until in rows
         ]
 
     async def revoke(self, revocation: Revocation) -> None:
         """Durable when it returns."""
-        since, until = (None if at is None else _micros(at) for at in (revocation.since, revocation.until))
-        values = (revocation.id, _micros(revocation.made_at), revocation.recipient, revocation.pbx, revocation.call)
+        since, until = (None if at is None else micros(at) for at in (revocation.since, revocation.until))
+        values = (revocation.id, micros(revocation.made_at), revocation.recipient, revocation.pbx, revocation.call)
         sql = "INSERT INTO revocations (id, made_at, recipient, pbx, call, since, until) VALUES (?, ?, ?, ?, ?, ?, ?)"
         await self._database.write([Statement(sql, (*values, since, until))])
 
@@ -91,11 +90,11 @@ class Register:
         rows = await self._database.read(
             f"SELECT {_COLUMNS} FROM listens WHERE at >= ? AND (? = '' OR call = ?) AND (? = '' OR recipient = ?)"  # noqa: S608 - constants
             " ORDER BY at DESC, number DESC LIMIT ?",
-            (_micros(since), call, call, recipient, recipient, limit),
+            (micros(since), call, call, recipient, recipient, limit),
         )
         return [
             Listen(
-                at=_moment(at),
+                at=moment(at),
                 pbx=pbx,
                 call=of_call,
                 recording=recording,
@@ -110,7 +109,7 @@ class Register:
 
     async def forget_listens(self, *, before: datetime, limit: int) -> bool:
         """Removes at most so many that are older; True when there may be more."""
-        [rows] = await self._database.write([Statement(_FORGET, (_micros(before), limit))])
+        [rows] = await self._database.write([Statement(_FORGET, (micros(before), limit))])
         return len(rows) == limit
 
 
@@ -122,7 +121,7 @@ def _insert(listens: Sequence[Listen]) -> Statement:
 
 def _values(listen: Listen) -> tuple[object, ...]:
     return (
-        _micros(listen.at),
+        micros(listen.at),
         listen.pbx,
         listen.call,
         listen.recording,
@@ -132,11 +131,3 @@ def _values(listen: Listen) -> tuple[object, ...]:
         listen.sent,
         int(listen.is_complete),
     )
-
-
-def _micros(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def _moment(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)

@@ -29,10 +29,9 @@ from services.fileserver.server import DownloadServer
 from switchhook.errors import AddressUnavailable, ConfigError
 from switchhook.objects import open_objects
 from switchhook.runtime.clock import utc_now
-from switchhook.runtime.measured import MeasuredDatabase
+from switchhook.runtime.tables import open_tables
 from switchhook.settings.addresses import TcpAddress, parse_tcp
 from switchhook.settings.link_key import link_keys
-from switchhook.storage import open_database
 from switchhook.telemetry.tracing import OFF
 
 if TYPE_CHECKING:
@@ -115,14 +114,8 @@ class Fileserver:
         """Serve until cancelled."""
         settings, section = self._settings, self._section
         async with AsyncExitStack() as stack:
-            tables = await open_database(
-                settings.database.url,
-                data_dir=settings.data_dir,
-                service=self.name,
-                migrations=files("services.fileserver") / "migrations",
-                allow_replicas=True,
-            )
-            database = MeasuredDatabase(tables, self._metrics.database)
+            migrations = files("services.fileserver") / "migrations"
+            database = await open_tables(settings, self.name, migrations=migrations, metrics=self._metrics.database)
             stack.push_async_callback(database.close)
             register = Register(database)
             revoked = Revoked(register, settings.pbx, health=health)

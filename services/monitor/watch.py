@@ -24,7 +24,7 @@ from services.monitor.polls import Gap, Polls
 from services.monitor.standing import facts_of
 from services.monitor.turns import Turns
 from services.monitor.unknowns import Unknown, Unknowns
-from switchhook.errors import PbxError, PbxUnreachable
+from switchhook.errors import PbxError, PbxUnreachable, causes_of
 from switchhook.events import Event, is_final
 from switchhook.runtime.backoff import backoff
 
@@ -282,7 +282,5 @@ def _only_pbx_error(group: BaseExceptionGroup[BaseException]) -> PbxError | None
     faults, others = group.split(PbxError)
     if others is not None or faults is None:
         return None
-    first = faults.exceptions[0]
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
+    first = next(causes_of(faults))
     return first if isinstance(first, PbxError) else None

@@ -13,11 +13,11 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from switchhook.errors import LeaseLost, ServiceEnded, SwitchhookError
+from switchhook.errors import LeaseLost, ServiceEnded, SwitchhookError, causes_of
 from switchhook.runtime.backoff import backoff
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine
 
     from services.monitor.metrics import MonitorMetrics
     from switchhook.runtime.health import ServiceHealth
@@ -69,7 +69,7 @@ class Watches:
             while True:
                 began_at = clock()
                 error = await self._outcome(pbx)
-                if any(isinstance(one, LeaseLost) for one in _leaves(error)):
+                if any(isinstance(one, LeaseLost) for one in causes_of(error)):
                     log.warning("watch.lease_lost", extra={"pbx": pbx})
                     return
                 self._failed(pbx, error)
@@ -98,9 +98,9 @@ class Watches:
         self._health.ready()
 
     def _failed(self, pbx: str, error: BaseException) -> None:
-        leaves = list(_leaves(error))
-        faults = [one for one in leaves if not isinstance(one, SwitchhookError)]
-        reason = type(faults[0]).__name__ if faults else str(leaves[0])
+        causes = list(causes_of(error))
+        faults = [one for one in causes if not isinstance(one, SwitchhookError)]
+        reason = type(faults[0]).__name__ if faults else str(causes[0])
         log.error("watch.failed", extra={"pbx": pbx, "reason": reason}, exc_info=error if faults else None)
         if faults:
             self._metrics.failures.labels(pbx).inc()
@@ -109,11 +109,3 @@ class Watches:
 
 def _check(pbx: str) -> str:
     return f"pbx {pbx} watch"
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield error

@@ -12,9 +12,9 @@ from services.recorder.arrivals import arriving
 from services.recorder.jobs import Absent, Failed, Ready, Reason, pending_call
 from services.recorder.kept_files import keeping
 from services.recorder.rows import row_from_json, row_to_json
-from services.recorder.stored_times import micros, moment
 from switchhook.rpc import decode
 from switchhook.storage import Statement
+from switchhook.storage.times import micros, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 from services.recorder.findings import listed, looked
 from services.recorder.owed_calls import COLUMNS
-from services.recorder.stored_times import micros
 from switchhook.errors import LeaseLost, StorageError
 from switchhook.storage import Statement
 from switchhook.storage.lease import BURY, IS_ANY_DEAD, NOW, RENEW_EVERY
+from switchhook.storage.times import micros
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

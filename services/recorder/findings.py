@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import orjson
 
 from services.recorder.rows import row_from_json, row_to_json
-from services.recorder.stored_times import micros, moment
 from switchhook.storage import Statement
+from switchhook.storage.times import micros, moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from services.recorder.stored_times import length_micros, micros, moment, stored_length
 from switchhook.events import CallId, RecordingFile
 from switchhook.links import RecordingName, recording_path
 from switchhook.storage import Statement
+from switchhook.storage.times import length_micros, micros, moment, stored_length
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

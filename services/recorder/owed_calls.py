@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from services.recorder.jobs import Absent, Failed, Ready, Reason, pending_call
 from services.recorder.matching import LinkKey
-from services.recorder.stored_times import moment
 from switchhook.rpc import decode
+from switchhook.storage.times import moment
 
 if TYPE_CHECKING:
     from services.recorder.jobs import Outcome, PendingCall

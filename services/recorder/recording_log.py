@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from services.recorder.kept_files import KeptFile
 from services.recorder.selection import Place, cursor_text, invalid
-from services.recorder.stored_times import micros, moment, stored_length
 from switchhook.errors import AdminRefused
 from switchhook.links import RecordingName
 from switchhook.storage import Statement
+from switchhook.storage.times import micros, moment, stored_length
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta

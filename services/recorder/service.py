@@ -18,15 +18,14 @@ from services.recorder.term import Surroundings, Term
 from services.recorder.transcoder import Transcoder, find_ffmpeg
 from services.recorder.trouble import Trouble
 from services.recorder.work_dir import work_dir
-from switchhook.errors import LeaseLost, StorageError, StorageInUse
 from switchhook.objects import open_objects
 from switchhook.rpc import Encryption, serve_publish
 from switchhook.runtime.clock import utc_now
-from switchhook.runtime.measured import MeasuredDatabase
 from switchhook.runtime.observed import ObservedAcceptance
+from switchhook.runtime.tables import await_tables
+from switchhook.runtime.term import serve_terms
 from switchhook.settings.link_key import link_key
-from switchhook.storage import Lease, open_database
-from switchhook.storage.lease import STORAGE_PAUSE
+from switchhook.storage import Lease
 from switchhook.telemetry.tracing import OFF
 
 if TYPE_CHECKING:
@@ -46,9 +45,6 @@ if TYPE_CHECKING:
     from switchhook.telemetry.tracing import Tracing
 
 log = logging.getLogger(__name__)
-
-_SQLITE = "sqlite:"
-_LOOK_AGAIN = 1.0  # seconds, while an older version has the database to itself
 
 
 class Recorder:
@@ -103,7 +99,10 @@ class Recorder:
     async def run(self, health: ServiceHealth) -> None:
         """Serve until cancelled."""
         async with AsyncExitStack() as stack:
-            database = await self._open(health)
+            migrations = files("services.recorder") / "migrations"
+            database = await await_tables(
+                self._settings, self.name, migrations=migrations, metrics=self._metrics.database, health=health
+            )
             stack.push_async_callback(database.close)
             self._is_shared = database.is_shared
             surroundings = Surroundings(
@@ -124,31 +123,13 @@ class Recorder:
             )
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._serve(database, health))
-                while True:
-                    await self._serve_term(surroundings)
-
-    async def _open(self, health: ServiceHealth) -> Database:
-        """The database; while a version that does not share has it to itself, this one stands by."""
-        settings = self._settings
-        while True:
-            try:
-                database = await open_database(
-                    settings.database.url,
-                    data_dir=settings.data_dir,
-                    service=self.name,
-                    migrations=files("services.recorder") / "migrations",
-                    include_outbox=True,
-                    allow_replicas=True,
+                await serve_terms(
+                    lambda: self._run_term(surroundings),
+                    surroundings.lease,
+                    health=health,
+                    standstill="nothing can be recorded",
+                    log=log,
                 )
-            except StorageInUse as error:
-                if settings.database.url == _SQLITE:
-                    raise
-                health.problem("database", f"standing by: {error}")
-                health.ready()
-                await asyncio.sleep(_LOOK_AGAIN)
-                continue
-            health.solved("database")
-            return MeasuredDatabase(database, self._metrics.database)
 
     async def _work_dir(self, stack: AsyncExitStack) -> Path:
         context = work_dir(self._settings.data_dir)
@@ -181,27 +162,12 @@ class Recorder:
             await asyncio.Event().wait()  # until cancelled
         raise AssertionError("unreachable")
 
-    async def _serve_term(self, surroundings: Surroundings) -> None:
-        """Comes back when another term may begin."""
-        lease, health = surroundings.lease, surroundings.health
+    async def _run_term(self, surroundings: Surroundings) -> None:
         self._term = Term(surroundings)
         try:
             await self._term.run()
-        except StorageError as error:
-            if not lease.is_shared:
-                raise
-            health.problem("database", f"nothing can be recorded: {error}")
-            log.warning("replica.not_joined", extra={"reason": str(error)})
-            await asyncio.sleep(STORAGE_PAUSE.total_seconds())
-            return
-        except BaseExceptionGroup as group:
-            if group.split(LeaseLost)[1] is not None:
-                raise
-            log.warning("replica.lease_lost", extra={"replica": lease.number})
         finally:
             self._term = None
-        if (task := asyncio.current_task()) is not None and task.cancelling():
-            raise asyncio.CancelledError  # Python 3.11's TaskGroup forgets it when a child fails meanwhile
 
     def _begin(self, call: PendingCall) -> None:
         if self._term is not None:

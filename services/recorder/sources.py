@@ -10,6 +10,7 @@ from services.recorder.folder_source import FolderSource
 from services.recorder.xapi_source import XapiSource
 from switchhook.errors import ConfigError
 from switchhook.pbx import PbxSession
+from switchhook.pbx.token_file import token_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,14 +46,13 @@ class ApiClient:
         """The client for this PBX."""
         has_own = bool(pbx.recorder_client_id)
         # A client of our own has a token of its own; the monitor's is shared with it through one file.
-        file = f"{pbx.name}-recorder.json" if has_own else f"{pbx.name}.json"
         return cls(
             name=pbx.name,
             url=pbx.url,
             client_id=pbx.recorder_client_id or pbx.client_id,
             client_secret=pbx.recorder_client_secret if has_own else pbx.client_secret,
             ca_file=pbx.ca_file,
-            token_file=data_dir / "tokens" / file,
+            token_file=token_path(data_dir, f"{pbx.name}-recorder" if has_own else pbx.name),
         )
 
 

@@ -1,8 +1,6 @@
-"""A term: the time in which this recorder has one lease, reads lists, works at calls and publishes under its number.
+"""A recorder's term: it reads lists and works at calls. Between two terms calls are accepted, too.
 
-Where the database is not shared there is one term without end. Else a term ends, with all that runs in it, in the
-moment in which the lease is lost: what is in memory is thrown away, and the next term, under another number, begins
-with what the database has. Calls are accepted between two terms, too.
+What a term is, and what every one has, stands in `switchhook.runtime.term`.
 """
 
 from __future__ import annotations
@@ -31,12 +29,11 @@ from services.recorder.strangers import Strangers
 from services.recorder.token_table import TokenTable
 from services.recorder.trouble import Trouble
 from services.recorder.work_dir import empty
-from switchhook.errors import LeaseLost, StorageError
-from switchhook.rpc import Encryption, Publisher
+from switchhook.errors import StorageError
+from switchhook.rpc import Encryption
 from switchhook.runtime.health import PassingComplaints
-from switchhook.runtime.observed import ObservedSink
+from switchhook.runtime.term import Tenure
 from switchhook.storage import Outbox
-from switchhook.storage.lease import RENEW_EVERY, STORAGE_PAUSE
 from switchhook.storage.share import Share
 from switchhook.telemetry.tracing import OFF
 
@@ -61,10 +58,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _STREAM = "recordings"
-_MEASURE_EVERY = 1.0  # seconds
+_COUNT_EVERY = 1.0  # seconds
 _COUNT_SHARE = 50  # what waits is counted this many times as seldom as a count takes
-_ADOPT_EVERY = 1.0  # seconds
-_GOODBYE = 5.0  # seconds that a database may take to be told that we stop
 _CLAIMED_SHARE = 4  # times as many links are claimed as conversions run at once: a PBX that hangs holds some
 
 
@@ -99,6 +94,7 @@ class Term:
         self._settings = surroundings.settings
         self._section = surroundings.settings.recorder
         self._pbx_by_name = {pbx.name: pbx for pbx in surroundings.settings.pbx}
+        self._encryption = Encryption.from_settings(surroundings.settings.rpc)
         self._complaints = PassingComplaints(surroundings.health)
         self._fence = Fence(surroundings.lease)
         self._eldest = Eldest(surroundings.database, self._fence)
@@ -133,7 +129,8 @@ class Term:
         shared, lease = self._in, self._in.lease
         await lease.join()
         outbox = Outbox(shared.database, _STREAM, self._section.sinks, lease=lease)
-        claims: Claims | None = None
+        tenure = self._tenure(outbox)
+        farewell = [self._share.farewell()]
         try:
             await outbox.load()
             await asyncio.to_thread(empty, shared.work_dir)
@@ -152,6 +149,7 @@ class Term:
                     at_once=_CLAIMED_SHARE * (self._section.concurrency + 1),
                     clock=shared.clock,
                 )
+                farewell.append(claims.farewell())
                 for name, pbx in self._pbx_by_name.items():
                     desks[name] = open_desk(pbx, sources[name](), common, left=claims.left)
                 retention = self._retention(common)
@@ -160,19 +158,29 @@ class Term:
                     self._hunt(tasks, common, sources, claims)
                     for desk in desks.values():
                         tasks.create_task(desk.run())
-                    for work in (claims.run(), claims.rescue(), retention.run(), self._end_with_lease()):
+                    for work in (claims.run(), claims.rescue(), retention.run(), self._count()):
                         tasks.create_task(work)
-                    for work in (self._renew(), self._adopt(outbox), self._count()):
-                        tasks.create_task(work)
-                    for sink in self._section.sinks:
-                        tasks.create_task(self._publisher(sink, outbox).run())
+                    tenure.begin(tasks)
                     shared.opened()
-                    await self._measure(outbox)
+                    await tenure.measure()
         finally:
             self._hunts = self._strangers = None
             self._complaints.withdraw()
-            await self._say_goodbye(outbox, claims)
+            await tenure.end(*farewell)
         raise AssertionError("unreachable")
+
+    def _tenure(self, outbox: Outbox) -> Tenure:
+        shared = self._in
+        return Tenure(
+            lease=shared.lease,
+            outbox=outbox,
+            sinks=shared.metrics.sinks,
+            encryption=self._encryption,
+            health=self._complaints,
+            clock=shared.clock,
+            tracing=shared.tracing,
+            log=log,
+        )
 
     def _hunt(
         self,
@@ -264,53 +272,6 @@ class Term:
             is_ours=self._eldest.is_here,
         )
 
-    def _publisher(self, sink: str, outbox: Outbox) -> Publisher:
-        health, check = self._complaints, f"sink {sink}"
-
-        def on_state(problem: str | None) -> None:
-            if problem is None:
-                health.solved(check)
-            else:
-                health.problem(check, problem)
-
-        encryption = Encryption.from_settings(self._settings.rpc)
-        shared = self._in
-        measure = ObservedSink(sink, shared.metrics.sinks[sink], tracing=shared.tracing, clock=shared.clock)
-        return Publisher(sink, outbox.backlog(sink), on_state=on_state, encryption=encryption, measure=measure)
-
-    async def _end_with_lease(self) -> NoReturn:
-        """In the very moment in which the lease is not valid any more, whatever else waits for an answer."""
-        await self._in.lease.lost()
-        raise LeaseLost
-
-    async def _renew(self) -> None:
-        lease = self._in.lease
-        while lease.is_shared:
-            pause = RENEW_EVERY
-            try:
-                if not await lease.renew():
-                    return  # `_end_with_lease` says so
-            except StorageError as error:
-                log.warning("replica.unrenewed", extra={"replica": lease.number, "error": str(error)})
-                pause = STORAGE_PAUSE
-            await asyncio.sleep(pause.total_seconds())
-
-    async def _adopt(self, outbox: Outbox) -> None:
-        lease = self._in.lease
-        while lease.is_shared:
-            try:
-                if count := await outbox.adopt():
-                    log.warning("events.adopted", extra={"replica": lease.number, "events": count})
-            except StorageError as error:
-                log.warning("events.not_adopted", extra={"replica": lease.number, "reason": str(error)})
-            await asyncio.sleep(_ADOPT_EVERY)
-
-    async def _measure(self, outbox: Outbox) -> NoReturn:
-        while True:
-            for sink in self._section.sinks:
-                self._in.metrics.sinks[sink].oldest(outbox.oldest_age(sink))
-            await asyncio.sleep(_MEASURE_EVERY)
-
     async def _count(self) -> NoReturn:
         """What waits is told by each recorder for all; the more there is, the more seldom it is counted."""
         shared, timer = self._in, asyncio.get_running_loop().time
@@ -323,14 +284,4 @@ class Term:
             else:
                 oldest = (shared.clock() - since).total_seconds() if since is not None else 0.0
                 shared.metrics.waiting(links, max(0.0, oldest))
-            await asyncio.sleep(max(_MEASURE_EVERY, _COUNT_SHARE * (timer() - began_at)))
-
-    async def _say_goodbye(self, outbox: Outbox, claims: Claims | None) -> None:
-        """Note what was acknowledged, and let others have the rest at once; without it they have it a little later."""
-        farewell = [self._share.farewell(), *([claims.farewell()] if claims is not None else ())]
-        try:
-            async with asyncio.timeout(_GOODBYE):
-                await outbox.flush()
-                await self._in.lease.leave(*farewell)
-        except TimeoutError:
-            log.warning("replica.not_left", extra={"replica": self._in.lease.number, "error": "the database hangs"})
+            await asyncio.sleep(max(_COUNT_EVERY, _COUNT_SHARE * (timer() - began_at)))

@@ -29,6 +29,11 @@ _LOCK_TIMEOUT = 60.0  # seconds; a holder needs two requests' time at most
 _LOCK_PAUSE = 0.05
 
 
+def token_path(data_dir: Path, client: str) -> Path:
+    """Where the token of an API client stands; the one that the services share is called by the PBX's name."""
+    return data_dir / "tokens" / f"{client}.json"
+
+
 class TokenFile:
     """The token of one API client of one PBX. File access is short and local, so it is not moved to a thread."""
 

@@ -12,7 +12,7 @@ import signal
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from switchhook.errors import ServiceEnded, ShutdownOverrun, SwitchhookError
+from switchhook.errors import ServiceEnded, ShutdownOverrun, SwitchhookError, causes_of
 from switchhook.runtime.interpreter import tune_interpreter
 
 if TYPE_CHECKING:
@@ -106,6 +106,4 @@ def _first_error(
 
 def _is_foreseen(error: BaseException) -> bool:
     """True for an error that says in its own words what is wrong: its traceback would only hide them."""
-    if isinstance(error, BaseExceptionGroup):
-        return all(_is_foreseen(one) for one in error.exceptions)
-    return isinstance(error, SwitchhookError)
+    return all(isinstance(cause, SwitchhookError) for cause in causes_of(error))

@@ -20,6 +20,8 @@ from switchhook.errors import LeaseLost, StorageError
 from switchhook.storage.database import Statement
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from switchhook.storage.database import Database
 
 log = logging.getLogger(__name__)
@@ -87,7 +89,7 @@ class Lease:
         return self.number
 
     async def renew(self) -> bool:
-        """Prolong the lease, to be called every `RENEW_EVERY`; False when it had run out: then only `join` helps.
+        """Prolong the lease (see `keep`); False when it had run out: then only `join` helps.
 
         Raises `StorageError`; as long as the lease `is_valid` another attempt may do.
         """
@@ -101,6 +103,21 @@ class Lease:
         [(self.replicas,)] = renewed
         self._extend(asked_at)
         return True
+
+    async def keep(self, renew: Callable[[], Awaitable[bool]], *, log: logging.Logger) -> None:
+        """Call `renew` every `RENEW_EVERY`, sooner after the database refused, until it gives False.
+
+        Comes back at once where the database is not shared. `log` is that of the service whose lease it is.
+        """
+        while self.is_shared:
+            pause = RENEW_EVERY
+            try:
+                if not await renew():
+                    return
+            except StorageError as error:
+                log.warning("replica.unrenewed", extra={"replica": self.number, "error": str(error)})
+                pause = STORAGE_PAUSE
+            await asyncio.sleep(pause.total_seconds())
 
     async def leave(self, *farewell: Statement) -> None:
         """End the lease, so that the others need not wait for its end; `farewell` frees what was owned.

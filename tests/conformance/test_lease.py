@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -162,6 +163,33 @@ async def test_a_database_that_refuses_costs_the_lease_nothing_until_its_end(ope
     valid = [lease.is_valid]
     await lease.leave()
     assert [*valid, lease.is_valid] == [True, False]
+
+
+@postgres
+async def test_a_lease_is_kept_until_it_runs_out_whatever_the_database_refuses_meanwhile(
+    open_again: Opened, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = await open_again()
+    lease = Lease(database)
+    await lease.join()
+    keeping = asyncio.create_task(lease.keep(lease.renew, log=logging.getLogger("its_own")))
+    await database.write([Statement("ALTER TABLE replicas RENAME TO away")])
+
+    def refusals() -> int:
+        return sum((one.name, one.message) == ("its_own", "replica.unrenewed") for one in caplog.records)
+
+    await eventually(lambda: refusals() >= 2)
+    await database.write([Statement("ALTER TABLE away RENAME TO replicas")])
+    assert not keeping.done()
+    await expire(database, lease)
+    await eventually(keeping.done)
+    assert (keeping.exception(), lease.is_valid) == (None, False)
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+async def test_where_a_database_is_not_shared_there_is_nothing_to_keep(open_again: Opened) -> None:
+    lease = Lease(await open_again())
+    await asyncio.wait_for(lease.keep(lease.renew, log=logging.getLogger("its_own")), 1)
 
 
 def _seconds(number: float) -> timedelta:

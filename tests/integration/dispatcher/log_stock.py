@@ -16,11 +16,11 @@ from services.dispatcher.kept_events import StoredEvent, add_event
 from services.dispatcher.replay import Replay
 from services.dispatcher.replay_order import Progress, Replayed, ReplayOrder, ReplayTarget
 from services.dispatcher.selection import DeliveryId, Selection
-from services.dispatcher.stored_times import micros
 from switchhook.events import EventType
 from switchhook.rpc import encode
 from switchhook.storage import open_database
 from switchhook.storage.database import Database, Statement
+from switchhook.storage.times import micros
 from tests.unit.dispatcher.events import a_call, an_event
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from services.dispatcher.deliveries import Deliveries, Head, Settlement, Status,
 from services.dispatcher.kept_events import KeptEvents, StoredEvent, add_event, release
 from services.dispatcher.outcome import OutcomeKind, Reason
 from services.dispatcher.settling import Settling
-from services.dispatcher.stored_times import micros
 from switchhook.errors import ConstraintViolated
 from switchhook.events import EventId
 from switchhook.storage import open_database
 from switchhook.storage.database import Statement
+from switchhook.storage.times import micros
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

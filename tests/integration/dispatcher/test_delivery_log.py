@@ -11,9 +11,9 @@ import pytest
 from services.dispatcher import delivery_log, log_walk
 from services.dispatcher.deliveries import Status
 from services.dispatcher.selection import Selection
-from services.dispatcher.stored_times import micros
 from switchhook.events import EventType
 from switchhook.storage.database import Statement
+from switchhook.storage.times import micros
 from tests.integration.dispatcher.log_stock import NOON, log_stock
 
 if TYPE_CHECKING:

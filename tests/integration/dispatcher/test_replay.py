@@ -12,9 +12,9 @@ from services.dispatcher.arrivals import CallKey
 from services.dispatcher.deliveries import Status, advance
 from services.dispatcher.replay_order import Progress, ReplayOrder, Skipped
 from services.dispatcher.selection import Selection
-from services.dispatcher.stored_times import micros
 from switchhook.events import EventType
 from switchhook.storage.database import Statement
+from switchhook.storage.times import micros
 from tests.integration.dispatcher.log_stock import NOON, log_stock
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from services.dispatcher.metrics import DispatcherMetrics
 from services.dispatcher.service import Dispatcher
 from switchhook.errors import StorageFull
 from switchhook.runtime.health import Health
+from switchhook.runtime.measured import MeasuredDatabase
 from tests.deadline import eventually
 from tests.integration.dispatcher.harness import Running, Tables, endpoint, publish, ready, running, settings
 from tests.integration.dispatcher.stock import fill, opened
@@ -60,17 +61,19 @@ class Refusing:
 async def over(database: Database, data_dir: Path, receiver: WebhookReceiver) -> AsyncIterator[Running]:
     """A dispatcher over this database, with one endpoint."""
 
-    async def open_tables() -> Database:
-        return database
-
     configuration = settings(data_dir, endpoint(receiver))
     registry = CollectorRegistry()
+    metrics = DispatcherMetrics(registry, endpoints=["crm"])
+
+    async def open_tables() -> Database:
+        return MeasuredDatabase(database, metrics.database)
+
     dispatcher = Dispatcher(
         [Endpoint.from_settings(configuration.endpoint[0], configuration.dispatcher)],
         settings=configuration,
         open_tables=open_tables,
         links=file_addresses(configuration),
-        metrics=DispatcherMetrics(registry, endpoints=["crm"]),
+        metrics=metrics,
     )
     async with ready(dispatcher, registry, Health()) as run:
         yield run

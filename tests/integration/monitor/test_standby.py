@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from services.monitor.term import token_file
 from simulator import Simulator
+from switchhook.pbx.token_file import token_path
 from switchhook.rpc import encode
 from switchhook.storage import Outbox, open_database
 from tests.deadline import eventually
@@ -136,7 +136,7 @@ async def test_where_nothing_is_shared_all_pbxs_are_watched_and_nothing_is_claim
             await eventually(lambda: only.connected("main", "branch"), 10)
             await main.play("incoming-direct", talk=1.0)
             await eventually(lambda: to.ends("main") == 1, 10)
-            assert token_file(data_dir, pbxs[0]).exists()
+            assert token_path(data_dir, "main").exists()
         database = await open_database(
             database_url,
             data_dir=data_dir,
