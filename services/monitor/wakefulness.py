@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _LOOK_EVERY = 5.0  # seconds
 _LONGEST = timedelta(seconds=15)
-"""Of a standstill that does not matter: a gap reaches back further than that behind the moment in which it is noticed."""
+"""Of a standstill that does not matter: a gap reaches back further behind the moment in which it is noticed."""
 
 
 class Wakefulness:

@@ -154,3 +154,21 @@ async def test_a_gap_is_told_though_the_log_does_not_answer_at_once(
             await eventually(lambda: told(sink, unseen) == DIRECT, 15)
         assert failures == 2
         assert all(one.reconciled for one in sink.events)
+
+
+async def test_what_the_log_did_not_have_yet_when_a_gap_ended_is_found_soon(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row comes some time after its segment ended."""
+    monkeypatch.setattr("services.monitor.proof._LONGEST_SETTLING", timedelta(seconds=3))
+    monkeypatch.setattr("services.monitor.proof._BEYOND_A_GAP", timedelta(seconds=0.5))
+    async with (
+        Simulator(SimulatorOptions(faults=("late-call-log",))) as pbx,
+        sink_running() as sink,
+        following(data_dir, {"main": pbx}, sink, proof_interval=timedelta(hours=1)) as at_work,
+    ):
+        pbx.fault("drop-socket", seconds=1.0)
+        await eventually(lambda: not pbx.state()["sockets"])
+        unseen = await pbx.play("incoming-direct", extension="117", talk=0.1)
+        await eventually(lambda: told(sink, unseen)[:3] == DIRECT[:3], 15)
+        assert at_work.counted(UNREPORTED, pbx="main") == 1
