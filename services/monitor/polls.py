@@ -52,6 +52,7 @@ _LOG_PATIENCE = timedelta(seconds=15)
 _LOG_PAUSE = timedelta(milliseconds=250)
 _ASK_PAUSE = timedelta(milliseconds=2)
 """Questions that come up meanwhile travel in one request."""
+_LONGEST_WAIT = 5.0  # seconds; no question is due later, unless the clock was set back
 _ASK_PAUSES = 5
 """So often at most while legs are being read."""
 
@@ -255,11 +256,12 @@ class Polls:
             if wait > 0:
                 self._vacancy.clear()
                 try:
-                    async with asyncio.timeout(wait):
+                    async with asyncio.timeout(min(wait, _LONGEST_WAIT)):
                         await self._vacancy.wait()
                 except TimeoutError:
-                    continue
-                await self._gather()
+                    pass
+                else:
+                    await self._gather()
             await self._ask()
 
     async def _gather(self) -> None:
