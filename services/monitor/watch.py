@@ -222,7 +222,8 @@ class PbxWatch:
         if self._followed_until is None:
             self._followed_until = self._first_at = self._clock()
             return None
-        return Gap(lost_at=self._followed_until, not_before=self._first_at)
+        lost_at = min(self._followed_until, self._clock())  # the clock may have been set back since
+        return Gap(lost_at=lost_at, not_before=self._first_at)
 
     def _apply(self, update: LegUpdate) -> None:
         if update.leg is None:
