@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections import deque
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -25,6 +24,7 @@ from switchhook.events import DnKind
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from datetime import datetime
 
     from services.monitor.calls.legs import Leg, LegKey
     from services.monitor.calls.numbering import NumberingPlan
@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_ANSWER_TIMEOUT = timedelta(seconds=3)
+_ANSWER_TIMEOUT = 3.0  # seconds
 _CHECK_EVERY = 0.5  # seconds between looks for overdue answers
+# Counted and not measured: after a standstill of this machine the answers are there, and wait to be read.
+_OVERDUE_AT = 7  # looks; three seconds and a half at most
 # A PBX that sends so much more than it answers is left, and its snapshot asked for: that is the shorter question.
 _LONGEST_LINE = 50_000  # updates
 _MOST_READS = 500  # legs that are read over HTTP at the same time
@@ -72,6 +74,7 @@ class _Awaited:
     at: datetime
     update: LegUpdate | None = None
     is_settled: bool = False
+    looks: int = 0  # that found it unanswered
 
 
 class Feed:
@@ -102,7 +105,7 @@ class Feed:
         self._replies: dict[str, asyncio.Future[tuple[object, object]]] = {}
         self._overdue: asyncio.Task[None] | None = None
         self._is_answering = False
-        self._reads = 0
+        self._reads: set[asyncio.Task[None]] = set()
         self._complaints: set[str] = set()
         self._is_mute = False  # this PBX does not answer requests over the socket
 
@@ -118,7 +121,7 @@ class Feed:
         request_id = self._next_id()
         answer = self._replies[request_id] = asyncio.get_running_loop().create_future()
         try:
-            async with asyncio.timeout(_ANSWER_TIMEOUT.total_seconds()):
+            async with asyncio.timeout(_ANSWER_TIMEOUT):
                 await self._request(request_id, path)
                 status, body = await answer
                 body = orjson.loads(body) if isinstance(body, str) else body
@@ -145,9 +148,10 @@ class Feed:
                     frames += 1
                     if frames % _FRAMES_AT_ONCE == 0:
                         await asyncio.sleep(0)
-            finally:
-                if self._overdue is not None:
-                    self._overdue.cancel()
+            finally:  # what is still asked is for the next connection to know, which must not wait for it
+                for task in (self._overdue, *self._reads):
+                    if task is not None:
+                        task.cancel()
         raise PbxUnreachable(_CLOSED)
 
     async def _receive(self, data: str | bytes) -> None:
@@ -222,6 +226,9 @@ class Feed:
         self._settle(awaited, None if status == HTTPStatus.NOT_FOUND else participant)
 
     def _settle(self, awaited: _Awaited, participant: object) -> None:
+        """The first answer counts: a later one, to a question that was asked again, tells of a later moment."""
+        if awaited.is_settled:
+            return
         awaited.is_settled = True
         if participant is None:
             awaited.update = LegUpdate(key=awaited.key, leg=None, at=awaited.at)
@@ -262,31 +269,33 @@ class Feed:
     async def _read_overdue(self) -> None:
         while self._asked:
             await asyncio.sleep(_CHECK_EVERY)
-            limit = self._clock() - _ANSWER_TIMEOUT
-            overdue = [(request_id, one) for request_id, one in self._asked.items() if one.at < limit]
+            for awaited in self._asked.values():
+                awaited.looks += 1
+            overdue = [(request_id, one) for request_id, one in self._asked.items() if one.looks == _OVERDUE_AT]
             if overdue and not self._is_answering and not self._is_mute:
                 self._is_mute = True
                 log.warning("feed.reads_over_http", extra={"reason": "the PBX does not answer over the websocket"})
             for request_id, awaited in overdue:
-                del self._asked[request_id]
-                self._read_by_http(awaited)
+                self._read_by_http(awaited, request_id)
         self._overdue = None
 
-    def _read_by_http(self, awaited: _Awaited) -> None:
+    def _read_by_http(self, awaited: _Awaited, request_id: str = "") -> None:
         self._count("read_over_http")
-        if self._reads >= _MOST_READS:
+        if len(self._reads) >= _MOST_READS:
             raise PbxUnreachable(f"the PBX owes answers to {_MOST_READS} frames, over HTTP too")
         if self._tasks is not None:
-            self._reads += 1
-            self._tasks.create_task(self._read_over_http(awaited))
+            task = self._tasks.create_task(self._read_over_http(awaited, request_id))
+            self._reads.add(task)
+            task.add_done_callback(self._reads.discard)
 
-    async def _read_over_http(self, awaited: _Awaited) -> None:
+    async def _read_over_http(self, awaited: _Awaited, request_id: str) -> None:
         try:
             self._settle(awaited, await self._read(awaited.entity))
         except PbxNotFound:
             self._settle(awaited, None)
         except PbxError as error:
-            awaited.is_settled = True  # a snapshot will tell
-            self._complain("feed.leg_not_read", awaited, error)
-        self._reads -= 1
+            if not awaited.is_settled:
+                awaited.is_settled = True  # a snapshot will tell
+                self._complain("feed.leg_not_read", awaited, error)
+        self._asked.pop(request_id, None)
         self._hand_out()

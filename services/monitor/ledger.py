@@ -143,7 +143,7 @@ class CallLedger:
             changes = self._traced(tracker.take(_CALLS_AT_ONCE))
             is_last = not tracker.has_changes
             unit = self._unit(changes)
-            is_due = followed_until is not None and followed_until >= self._followed_until + _FOLLOWED_EVERY
+            is_due = followed_until is not None and abs(followed_until - self._followed_until) >= _FOLLOWED_EVERY
             if unit or is_due:
                 until = followed_until if is_last else None  # what is not kept yet is to be found again after a kill
                 self._followed_until = until or self._followed_until

@@ -32,7 +32,7 @@ class Pace:
 
     def __init__(self) -> None:
         self._attempts = 0
-        self._not_before: datetime | None = None
+        self._rest: tuple[datetime, datetime] | None = None
 
     @property
     def is_failing(self) -> bool:
@@ -40,15 +40,15 @@ class Pace:
         return self._attempts > 0
 
     def is_due(self, now: datetime) -> bool:
-        """False while the question would be a burden without hope."""
-        return self._not_before is None or now >= self._not_before
+        """False while the question would be a burden without hope; a clock that was set back makes no rest longer."""
+        return self._rest is None or not self._rest[0] <= now < self._rest[1]
 
     def answered(self) -> None:
         """It may be asked whenever there is a reason."""
-        self._attempts, self._not_before = 0, None
+        self._attempts, self._rest = 0, None
 
     def failed(self, now: datetime, *, at_least: timedelta, jitter: float) -> None:
         """It may be asked after a while, longer each time, but `at_least` so long; `jitter` is a share of it."""
         self._attempts += 1
         pause = backoff(self._attempts, base=_FIRST_PAUSE, cap=_LONGEST_PAUSE, jitter=jitter)
-        self._not_before = now + max(pause, at_least)
+        self._rest = now, now + max(pause, at_least)

@@ -48,8 +48,11 @@ _LOST_BEFORE_NOTICED = timedelta(seconds=30)
 """A socket can be dead for so long before it is noticed."""
 _NOT_YET = timedelta(minutes=1)
 """Rows of the call log are asked for until so far into the future, lest the last ones be left out."""
+_LOG_PATIENCE = timedelta(seconds=15)
+_LOG_PAUSE = timedelta(milliseconds=250)
 _ASK_PAUSE = timedelta(milliseconds=2)
 """Questions that come up meanwhile travel in one request."""
+_LONGEST_WAIT = 5.0  # seconds; no question is due later, unless the clock was set back
 _ASK_PAUSES = 5
 """So often at most while legs are being read."""
 
@@ -104,10 +107,15 @@ class Polls:
         self._vacancy.set()
 
     async def know_plan(self) -> None:
-        """Reads the numbering plan unless it was read not long ago: a socket may be lost again and again."""
+        """Reads the numbering plan unless it was read not long ago: a socket may be lost again and again.
+
+        Where there is an older one, a PBX that does not give it again is followed all the same.
+        """
         read_at = self._plan_read_at
-        if read_at is None or self._clock() - read_at > self._settings.directory_interval:
+        if read_at is None:
             await self._read_plan()
+        elif self._clock() - read_at > self._settings.directory_interval:
+            await self._questions.ask_when_due("directory", self._read_plan)
 
     async def _read_plan(self) -> None:
         """A right that is missing becomes a problem, not an error."""
@@ -137,7 +145,7 @@ class Polls:
         else:
             since = gap.since
             arrivals = [call.arrived_at for call in self._tracker.calls if call.sequence]
-            segments = await self._questions.ask("call_log", lambda: self._call_log(min([since, *arrivals])))
+            segments = await self._log_of_gap(min([since, *arrivals]))
             if segments:
                 past = as_of(segments, legs, self._tracker.plan, at=asked_at)
                 for _ in self._tracker.replaying(past, since=since, shown={leg.key for leg in legs}):
@@ -145,6 +153,15 @@ class Polls:
         lost_at = gap.lost_at if gap else asked_at
         self._tracker.resync(legs, asked_at=asked_at, at=self._clock(), lost_at=lost_at, rows=rows)
         self._was_told()
+
+    async def _log_of_gap(self, since: datetime) -> Sequence[Segment] | None:
+        """Asked for again for a while: a PBX comes back part by part, and nothing else tells what came and went."""
+        give_up_at = self._clock() + _LOG_PATIENCE
+        segments = await self._questions.ask("call_log", lambda: self._call_log(since))
+        while segments is None and not self.is_log_refused and self._clock() < give_up_at:
+            await asyncio.sleep(_LOG_PAUSE.total_seconds())
+            segments = await self._questions.ask_when_due("call_log", lambda: self._call_log(since))
+        return segments
 
     @property
     def is_log_refused(self) -> bool:
@@ -239,11 +256,12 @@ class Polls:
             if wait > 0:
                 self._vacancy.clear()
                 try:
-                    async with asyncio.timeout(wait):
+                    async with asyncio.timeout(min(wait, _LONGEST_WAIT)):
                         await self._vacancy.wait()
                 except TimeoutError:
-                    continue
-                await self._gather()
+                    pass
+                else:
+                    await self._gather()
             await self._ask()
 
     async def _gather(self) -> None:

@@ -7,6 +7,7 @@ shows a defect, or an interface that lost something in every way in which it cou
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -30,6 +31,8 @@ _LONGEST_SETTLING = timedelta(minutes=3)
 _OVERLAP = timedelta(hours=1)
 """By so much the time that is compared reaches back behind the last one: the log lists a segment under its beginning,
 once it has ended."""
+_BEYOND_A_GAP = timedelta(seconds=10)
+"""And so much later calls are compared once a gap is over: when it was told, the log may not have had its last rows."""
 _RETRIES_IN_INTERVAL = 10  # where the PBX did not answer
 
 
@@ -57,29 +60,40 @@ class Proof:
         self._proven = proven
         self._clock = clock
         self._followed = asyncio.Event()
-        self._floor = self._proven_until = clock()
+        self._stirred = asyncio.Event()
+        self._floor = self._proven_until = self._due_at = clock()
+        self._due_after_gap: datetime | None = None
 
     def begin(self, kept: Kept) -> None:
         """Goes on from what was kept. Nothing is proven of the time before the PBX was followed for the first time."""
         now = self._clock()
         self._floor = kept.first_followed_at or now
         self._proven_until = min(kept.proven_until or self._floor, now)
+        self._due_at = self._proven_until + self._settling + self._interval
 
     def follow(self, is_followed: bool) -> None:
         """The PBX is followed from now on, or not any more."""
-        if is_followed:
-            self._followed.set()
-        else:
+        if not is_followed:
             self._followed.clear()
+            return
+        self._followed.set()
+        self._due_after_gap = self._clock() + _BEYOND_A_GAP + self._settling
+        self._stirred.set()
 
     async def run(self) -> None:
         """Proves until cancelled."""
-        due_at = self._proven_until + self._settling + self._interval
         while True:
-            await asyncio.sleep(max(0.0, (due_at - self._clock()).total_seconds()))
+            self._stirred.clear()
+            due_at = min(self._due_at, self._due_after_gap or self._due_at)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, (due_at - self._clock()).total_seconds())):
+                    await self._stirred.wait()
+                continue
             await self._followed.wait()
+            if self._due_after_gap is not None and self._due_after_gap <= self._clock():
+                self._due_after_gap = None
             pause = self._interval if await self._prove() else self._interval / _RETRIES_IN_INTERVAL
-            due_at = self._clock() + pause * random.uniform(0.9, 1.0)  # noqa: S311 - many PBXs, not all at once
+            self._due_at = self._clock() + pause * random.uniform(0.9, 1.0)  # noqa: S311 - many PBXs, not all at once
 
     async def _prove(self) -> bool:
         """One comparison; False when the PBX did not answer, or will not."""

@@ -24,6 +24,7 @@ from services.monitor.polls import Gap, Polls
 from services.monitor.standing import facts_of
 from services.monitor.turns import Turns
 from services.monitor.unknowns import Unknown, Unknowns
+from services.monitor.wakefulness import Wakefulness
 from switchhook.errors import PbxError, PbxUnreachable, causes_of
 from switchhook.events import Event, is_final
 from switchhook.runtime.backoff import backoff
@@ -96,6 +97,7 @@ class PbxWatch:
         self._tracker = observers.tracker
         self._witness = observers.witness
         self._turns = Turns()
+        self._wakefulness = Wakefulness(clock)
         self._due = asyncio.Event()
         self._due_later: asyncio.TimerHandle | None = None
         self._polls = Polls(pbx, session, self._tracker, settings, clock=clock, changed=self._stir, report=self._report)
@@ -152,7 +154,7 @@ class PbxWatch:
                 self._due_later.cancel()
                 self._due_later = None
             if self._is_followed:
-                self._followed_until = self._clock()
+                self._followed_until = self._wakefulness.awake_until
             self._told(await self._ledger.keep(self._tracker, self._followed_until if self._is_followed else None))
 
     def _told(self, events: Sequence[Event]) -> None:
@@ -194,6 +196,7 @@ class PbxWatch:
                     count=self._metrics.frames_of(self._pbx.name),
                     witness=self._witness,
                 )
+                tasks.create_task(self._wakefulness.run())
                 tasks.create_task(feed.run())
                 await self._polls.repair(self._gap(), feed)
                 feed.release(self._apply)
@@ -219,7 +222,8 @@ class PbxWatch:
         if self._followed_until is None:
             self._followed_until = self._first_at = self._clock()
             return None
-        return Gap(lost_at=self._followed_until, not_before=self._first_at)
+        lost_at = min(self._followed_until, self._clock())  # the clock may have been set back since
+        return Gap(lost_at=lost_at, not_before=self._first_at)
 
     def _apply(self, update: LegUpdate) -> None:
         if update.leg is None:
@@ -267,7 +271,7 @@ class PbxWatch:
 
     def _lost(self, error: PbxError) -> None:
         if self._is_followed:
-            self._followed_until = self._clock()
+            self._followed_until = self._wakefulness.awake_until
         self._note_followed(False)
         self._report("", str(error))
         self._metrics.connected.labels(self._pbx.name).set(0)

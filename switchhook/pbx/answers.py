@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _CALL_CONTROL = "call control API access; the PBX needs a licence with that API (8SC or more, Enterprise)"
 _CONFIGURATION = "configuration API access, a real department and a role that allow it"
 _ARGUMENTS = re.compile(r"\([^()]{60,}\)")
+_LONGEST_WAIT = timedelta(days=1)
+_MOST_DIGITS = 9  # of seconds: decades
 _DETAIL_LENGTH = 200  # characters of a body that a sentence quotes
 
 
@@ -100,13 +102,13 @@ def too_long(name: str, request: str, limit: int) -> PbxAnswer:
 
 
 def retry_after(headers: Mapping[str, str], *, now: datetime) -> timedelta | None:
-    """The `Retry-After` header, in either of its forms; None when absent, unreadable or past."""
+    """The `Retry-After` header, in either of its forms, at most a day; None when absent, unreadable or past."""
     value = headers.get("Retry-After", "").strip()
     if value.isdecimal():
-        return timedelta(seconds=min(int(value), 86_400))
-    with contextlib.suppress(ValueError, TypeError):
+        return min(timedelta(seconds=int(value[:_MOST_DIGITS])), _LONGEST_WAIT)
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
         wait = parsedate_to_datetime(value) - now
-        return wait if wait > timedelta() else None
+        return min(wait, _LONGEST_WAIT) if wait > timedelta() else None
     return None
 
 

@@ -15,12 +15,19 @@ class Patience:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._until: dict[str, datetime] = {}
+        self._pauses: dict[str, tuple[datetime, timedelta]] = {}
 
     def check(self, path: str, now: datetime) -> None:
         """Raises `PbxUnreachable`, with the rest of the wait, while a request would come too early."""
-        until = self._until.get(_interface(path))
-        if until is not None and now < until:
+        pause = self._pauses.get(_interface(path))
+        if pause is None:
+            return
+        began_at, wait = pause
+        if now < began_at:  # the clock was set back: the pause begins anew, lest it last until the clock is there again
+            began_at = now
+            self._pauses[_interface(path)] = now, wait
+        until = began_at + wait
+        if now < until:
             moment = f"{until:%H:%M:%S}"
             raise PbxUnreachable(
                 f"pbx {self._name}: /{_interface(path)}: the PBX asked for a pause until {moment} UTC", until - now
@@ -29,7 +36,7 @@ class Patience:
     def asked_for(self, path: str, now: datetime, wait: timedelta | None) -> None:
         """The answer to a request had this `Retry-After`, if any."""
         if wait is not None:
-            self._until[_interface(path)] = now + wait
+            self._pauses[_interface(path)] = now, wait
 
 
 def _interface(path: str) -> str:

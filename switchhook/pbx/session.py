@@ -45,6 +45,7 @@ _TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=5, sock_read=30)
 _DOWNLOAD_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=30)
 _WEBSOCKET = "/callcontrol/ws"
 _HEARTBEAT = 10.0  # seconds between pings of the websocket; unanswered, it is closed
+_YEARS = range(1970, 2200)  # a clock outside of these is none, and calculating with it may overflow
 _SAME_TIME = timedelta(seconds=3)  # the header tells whole seconds
 _MAX_FRAME = 4 * 1024 * 1024  # bytes
 _LONGEST_ANSWER = 64 * 1024 * 1024  # bytes; a page of a call log or a snapshot of 20,000 calls has a few of them
@@ -161,9 +162,9 @@ class PbxSession:
     def _compare_clocks(self, date: str | None, asked_at: datetime) -> None:
         try:
             told = parsedate_to_datetime(date) if date else None
-        except ValueError:
+        except (ValueError, OverflowError):
             return
-        if told is None or told.tzinfo is None:
+        if told is None or told.tzinfo is None or told.year not in _YEARS:
             return
         now = self._now()
         # An answer that was long under way says nothing against the PBX's clock.

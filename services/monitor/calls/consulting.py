@@ -73,6 +73,15 @@ def rings_anew(outside: LiveCall, dn: str) -> bool:
     return answered is not False
 
 
+def is_asked(outside: LiveCall, leg: Leg, register: CallRegister) -> bool:
+    """True for the colleague in a consultation that lives, by the other one's leg: a join may show before its end."""
+    return any(
+        other.party_dn == leg.dn
+        for consultation in register.consultations_of(outside)
+        for other in consultation.legs.values()
+    )
+
+
 def colleague_rang(outside: LiveCall, leg: Leg, at: datetime) -> None:
     """The colleague's phone rings: told under the outside call, once."""
     if leg.dn in outside.consulted or outside.open_talk(leg.dn) is not None:

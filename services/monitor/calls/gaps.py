@@ -46,7 +46,8 @@ def found_again(picture: Picture, snapshot: Snapshot, *, lost_at: datetime) -> N
 def resync(picture: Picture, snapshot: Snapshot, *, gone_at: datetime) -> None:
     """What was heard since the snapshot was asked for stays.
 
-    Legs that are gone go first: whoever talks now may have the call from them.
+    Legs that are gone go first: whoever talks now may have the call from them. The others come in the order in
+    which they began, over all calls: a consultation before the join that ended it.
     """
     register, asked_at, at = picture.register, snapshot.asked_at, snapshot.at
     shown = {leg.key for leg in snapshot.legs}
@@ -55,7 +56,7 @@ def resync(picture: Picture, snapshot: Snapshot, *, gone_at: datetime) -> None:
             leg_gone(picture, key, gone_at)
     news = [leg for leg in snapshot.legs if register.leg(leg.key) is not leg]
     since = _Beginnings(snapshot)
-    for leg in sorted(news, key=lambda one: (one.number, one.kind is DnKind.EXTENSION, one.id)):
+    for leg in sorted(news, key=lambda one: (one.kind is DnKind.EXTENSION, one.id)):
         if not register.is_settled_since(leg.key, asked_at):
             began_at = since.of(leg, register.by_number(leg.number))
             leg_seen(picture, leg, min(max(began_at or at, gone_at), at))

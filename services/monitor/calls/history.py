@@ -26,6 +26,8 @@ CLOCKS_APART = timedelta(seconds=10)
 """By so much the moment at which we saw a call arrive may differ from that in the log."""
 _EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 _HEX_DIGITS = 32
+_YEARS = range(1990, 2200)  # a time outside of these is a mistake, and calculating with it may overflow
+_HIGHEST_NUMBER = 2**31 - 1  # the vendor's numbers of calls have 32 bits, and so has our storage
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -88,9 +90,10 @@ def decode_history_id(text: str) -> CallKey | None:
         return None
     try:
         ticks, number = int(digits[8:24], 16), int(digits[24:], 16)
-        return CallKey(_EPOCH + timedelta(microseconds=ticks // 10), number)
+        arrived_at = _EPOCH + timedelta(microseconds=ticks // 10)
     except (ValueError, OverflowError):
         return None
+    return CallKey(arrived_at, number) if arrived_at.year in _YEARS and number <= _HIGHEST_NUMBER else None
 
 
 def missed_frames(
@@ -101,7 +104,7 @@ def missed_frames(
     Calls of which the PBX shows this client nothing are none of its business, in a gap as ever.
     """
     by_key: dict[CallKey, list[Segment]] = {}
-    for segment in segments:
+    for segment in dict.fromkeys(segments):  # a row may be on two pages
         by_key.setdefault(segment.key, []).append(segment)
     frames: list[MissedFrame] = []
     for key, own in by_key.items():

@@ -27,6 +27,8 @@ def told(picture: Picture, rows: Sequence[ActiveCall], *, asked_at: datetime, at
         if call is None:
             if row.callee_dn not in picture.plan.hidden or picture.plan.kind_of(row.caller_dn) is not DnKind.TRUNK:
                 continue
+            if picture.register.past.living(row.number, since=asked_at, until=at):
+                continue  # its end became known while the list was under way
             call = picture.register.begin(row.number, at)
             picture.register.vacate(call, at)
         elif call.consults is not None or call.last_at >= asked_at:

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from services.monitor.calls.legs import Leg, LegKey
 
 
+MOST_PARTICIPANTS = 500
+"""Every event carries them. Beyond, the oldest that left without an answer is forgotten, but for the first of all."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Talk:
     """A link in the making; `left_at` is when its extension left, `is_told` once its end event was said."""
@@ -104,8 +108,13 @@ class LiveCall:
 
     def joined(self, dn: str, kind: DnKind, at: datetime) -> None:
         """A DN takes part from now on; again, if it had left."""
-        if not self.is_present(dn):
-            self.participants.append(Participant(dn=dn, kind=kind, joined_at=at))
+        if self.is_present(dn):
+            return
+        self.participants.append(Participant(dn=dn, kind=kind, joined_at=at))
+        if len(self.participants) > MOST_PARTICIPANTS:
+            gone = (one for one in self.participants[1:] if one.left_at is not None and one.answered_at is None)
+            if (oldest := next(gone, None)) is not None:
+                self.participants.remove(oldest)
 
     def answered(self, dn: str, at: datetime) -> None:
         """A DN's part is a conversation from now on."""

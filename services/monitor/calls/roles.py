@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from services.monitor.calls import routing, talking
+from services.monitor.calls import consulting, routing, talking
 from services.monitor.calls.states import Change
 from switchhook.events import Direction, DnKind
 
@@ -60,6 +60,8 @@ def _appeared(picture: Picture, call: LiveCall, leg: Leg, *, at: datetime) -> No
         call.dialler = leg.dn
         _dials(picture, call, leg, Change.APPEARED, at=at)
         return
+    if consulting.is_asked(call, leg, picture.register):
+        consulting.colleague_answered(call, leg, at)
     is_third = talking.is_third(call, leg)
     if not is_third and leg.dn not in call.consulted:
         routing.rang(call, leg, at)

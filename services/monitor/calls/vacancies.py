@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _FIRST_ASK_AGAIN = timedelta(milliseconds=100)
 _LAST_ASK_AGAIN = timedelta(seconds=1)
+_LATEST = timedelta(seconds=5)  # more than the last pause: rows of the call log may be seconds ahead
 _DUE_SOON = timedelta(milliseconds=500)
 _ALONG = 50
 """Numbers up to which calls that are due soon are asked about along with those that are due: it is one request."""
@@ -41,10 +42,13 @@ class Vacancies:
         self._watched_since = at
 
     def questions(self, at: datetime) -> list[int]:
-        """The numbers to ask about now: of the calls that are due, and of consultations that may have replaced them."""
-        due = self._numbers(at, limit=None)
+        """The numbers to ask about now: of the calls that are due, and of consultations that may have replaced them.
+
+        A call that is due later than any can be was vacated by a clock that has been set back since: it is due.
+        """
+        due = self._numbers(at, limit=None, latest=at + _LATEST)
         if due and len(due) < _ALONG:
-            due |= self._numbers(at + _DUE_SOON, limit=_ALONG - len(due))
+            due |= self._numbers(at + _DUE_SOON, limit=_ALONG - len(due), latest=at + _LATEST)
         return list(due)
 
     def next_question_at(self) -> datetime | None:
@@ -64,7 +68,7 @@ class Vacancies:
         alive = None if rows is None else {row.number: row for row in rows}
         for call in self._register.vacant():
             since = call.vacant_since
-            if since is None or since > asked_at or call.numbers[0] not in numbers:
+            if since is None or asked_at < since <= at or call.numbers[0] not in numbers:
                 continue
             is_first_answer = call.ask_at == since
             if alive is None:
@@ -82,12 +86,12 @@ class Vacancies:
                 self._register.touch(call)
             call.ask_at = at + min(max(at - since, _FIRST_ASK_AGAIN), _LAST_ASK_AGAIN)
 
-    def _numbers(self, until: datetime, *, limit: int | None) -> dict[int, None]:
+    def _numbers(self, until: datetime, *, limit: int | None, latest: datetime) -> dict[int, None]:
         found: dict[int, None] = {}
         for call in self._register.vacant():
             if limit is not None and len(found) >= limit:
                 break
-            if call.ask_at is not None and call.ask_at <= until:
+            if call.ask_at is not None and not until < call.ask_at <= latest:
                 for one in (call, *self._register.consultations_of(call)):
                     found.update(dict.fromkeys(one.numbers))
         return found

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from services.monitor.service import Monitor
 from switchhook.rpc import serve_publish
+from switchhook.runtime.clock import Clock, utc_now
 from switchhook.runtime.health import Health
 from switchhook.settings import MonitorSettings, PbxSettings, Settings
 from tests.deadline import eventually
@@ -64,7 +65,13 @@ async def sink_running() -> AsyncIterator[Sink]:
 
 @asynccontextmanager
 async def following(
-    data_dir: Path, pbxs: Mapping[str, Simulator], sink: Sink, *, pbx: Mapping[str, Any] | None = None, **section: Any
+    data_dir: Path,
+    pbxs: Mapping[str, Simulator],
+    sink: Sink,
+    *,
+    pbx: Mapping[str, Any] | None = None,
+    clock: Clock = utc_now,
+    **section: Any,
 ) -> AsyncIterator[Following]:
     """A monitor that follows all PBXs; `pbx` are further keys of theirs, `section` those of `[monitor]`."""
     tables = [
@@ -73,7 +80,7 @@ async def following(
     ]
     settings = Settings(data_dir=data_dir, pbx=tuple(tables), monitor=MonitorSettings(sinks=(sink.address,), **section))
     at_work = Following(Health(), CollectorRegistry())
-    monitor = Monitor.from_settings(settings, registry=at_work.registry)
+    monitor = Monitor.from_settings(settings, registry=at_work.registry, clock=clock)
     task = asyncio.create_task(monitor.run(at_work.health.service("monitor")))
     try:
         await eventually(lambda: task.done() or _follows(at_work, pbxs), within=20)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import orjson
 import pytest
 from aiohttp import web
 
+from services.monitor import feed as feed_module
 from services.monitor.calls.numbering import NumberingPlan
 from services.monitor.feed import Feed, LegUpdate
 from switchhook.errors import PbxNotFound, PbxUnreachable
@@ -90,7 +92,8 @@ async def feeding(
         watched.read.append(path)
         if path not in over_http:
             raise PbxNotFound
-        return over_http[path]
+        answer = over_http[path]
+        return await answer if isinstance(answer, asyncio.Future) else answer
 
     def count(kind: str) -> None:
         watched.counts[kind] += 1
@@ -174,3 +177,45 @@ async def test_the_end_of_the_socket_ends_the_feed() -> None:
         await pbx.socket.close()
         with pytest.raises(PbxUnreachable, match="closed"):
             await task
+
+
+async def test_answers_that_came_while_this_machine_stood_still_are_not_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By now the leg may be gone: who asks again learns nothing of what it was."""
+    monkeypatch.setattr(feed_module, "_CHECK_EVERY", 0.05)
+    async with feeding(lambda _: None, {}) as (pbx, watched, _):
+        await pbx.upsert(1)
+        await eventually(lambda: pbx.asked)
+        for _ in range(500):
+            await pbx.send(3, "/callcontrol/150")
+        await pbx.send(4, "", {"RequestID": "1", "StatusCode": 200, "Response": participant(1, "Connected")})
+        time.sleep(0.5)  # noqa: ASYNC251 - a machine that stands still
+        await eventually(lambda: watched.updates)
+    assert (watched.told(), watched.read) == ([(1, "Connected")], [])
+
+
+async def test_the_first_answer_counts_wherever_it_comes_from() -> None:
+    path = "/callcontrol/150/participants/1"
+    over_http: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+    async with feeding(lambda _: None, {path: over_http}) as (pbx, watched, _):
+        await pbx.upsert(1)
+        await eventually(lambda: watched.read, within=10)
+        await pbx.send(4, "", {"RequestID": "1", "StatusCode": 200, "Response": participant(1, "Connected")})
+        await eventually(lambda: watched.updates)
+        over_http.set_exception(PbxNotFound())
+        await pbx.remove(2)
+        await eventually(lambda: len(watched.updates) == 2)
+    assert watched.told() == [(1, "Connected"), (2, "gone")]
+
+
+async def test_the_end_of_the_socket_is_not_kept_secret_until_the_pbx_answers_over_http() -> None:
+    path = "/callcontrol/150/participants/1"
+    never: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+    async with feeding(lambda _: None, {path: never}) as (pbx, watched, task):
+        await pbx.upsert(1)
+        await eventually(lambda: watched.read, within=10)
+        assert pbx.socket is not None
+        await pbx.socket.close()
+        with pytest.raises(PbxUnreachable, match="closed"):
+            await asyncio.wait_for(task, 5)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from simulator import Simulator, SimulatorOptions
+from switchhook.errors import PbxUnreachable
 from tests.deadline import eventually
 from tests.integration.monitor.watching import watching
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 CALLS = 8
 SPEED = 4.0
@@ -105,6 +108,22 @@ async def test_the_directory_is_not_read_again_with_every_socket(data_dir: Path)
             await eventually(lambda opened=sockets: asked(pbx, SOCKET) >= opened and pbx.state()["sockets"], WITHIN)  # type: ignore[misc] # bound now
         assert asked(pbx, PEERS) == 1
         assert asked(pbx, TOKEN) == 1
+
+
+async def test_a_directory_that_cannot_be_read_again_keeps_nobody_from_following(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its interface asked for a pause; call control did not, and the plan of before is good enough."""
+    async with Simulator() as pbx, watching(data_dir, pbx, directory_interval=LOOK) as watched:
+
+        async def refuse(*_: object, **__: object) -> NoReturn:
+            raise PbxUnreachable("429", timedelta(hours=1))
+
+        monkeypatch.setattr("services.monitor.polls.read_numbering_plan", refuse)
+        pbx.fault("drop-socket", seconds=1.0)  # for longer than the plan counts as read just now
+        await eventually(lambda: asked(pbx, SOCKET) >= 2 and pbx.state()["sockets"], WITHIN)
+        pbx.play("incoming-direct", extension="117", talk=60.0)
+        await eventually(lambda: watched.told("117"), WITHIN)
 
 
 async def test_the_list_is_read_fast_only_while_a_call_is_where_nobody_sees_it(data_dir: Path) -> None:

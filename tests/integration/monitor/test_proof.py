@@ -6,21 +6,26 @@ import logging
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from services.monitor.call_log import read_call_log
 from simulator import Simulator, SimulatorOptions
+from switchhook.errors import PbxUnreachable
 from switchhook.telemetry.logs import JsonFormatter
 from tests.deadline import eventually
 from tests.integration.monitor.following import following, sink_running
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import pytest
 
+    from services.monitor.calls.history import Segment
     from simulator import Play
+    from switchhook.pbx.session import PbxSession
     from tests.integration.monitor.following import Following, Sink
 
 INTERVAL = timedelta(seconds=1)
@@ -123,3 +128,46 @@ async def test_nothing_is_proven_of_the_time_in_which_an_older_version_kept_noth
             await proven(at_work, play)
             assert at_work.counted(UNREPORTED, pbx="main") == 0
         assert told(sink, old) == DIRECT
+
+
+async def test_a_gap_is_told_though_the_log_does_not_answer_at_once(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a restart of the PBX, whose parts come back one by one."""
+    failures = 0
+
+    async def fail_twice(session: PbxSession, **period: Any) -> Sequence[Segment]:
+        nonlocal failures
+        if gone and failures < 2:
+            failures += 1
+            raise PbxUnreachable("503")
+        return await read_call_log(session, **period)
+
+    gone = False
+    monkeypatch.setattr("services.monitor.polls.read_call_log", fail_twice)
+    async with Simulator(SimulatorOptions()) as pbx, sink_running() as sink:
+        async with following(data_dir, {"main": pbx}, sink, proof_interval=timedelta(hours=1)):
+            pbx.fault("drop-socket", seconds=2.0)
+            await eventually(lambda: not pbx.state()["sockets"])
+            gone = True
+            unseen = await pbx.play("incoming-direct", extension="117", talk=0.1)
+            await eventually(lambda: told(sink, unseen) == DIRECT, 15)
+        assert failures == 2
+        assert all(one.reconciled for one in sink.events)
+
+
+async def test_what_the_log_did_not_have_yet_when_a_gap_ended_is_found_soon(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row comes some time after its segment ended."""
+    monkeypatch.setattr("services.monitor.proof._LONGEST_SETTLING", timedelta(seconds=3))
+    monkeypatch.setattr("services.monitor.proof._BEYOND_A_GAP", timedelta(seconds=0.5))
+    async with (
+        Simulator(SimulatorOptions(faults=("late-call-log",))) as pbx,
+        sink_running() as sink,
+        following(data_dir, {"main": pbx}, sink, proof_interval=timedelta(hours=1)),
+    ):
+        pbx.fault("drop-socket", seconds=1.0)
+        await eventually(lambda: not pbx.state()["sockets"])
+        unseen = await pbx.play("incoming-direct", extension="117", talk=0.1)
+        await eventually(lambda: told(sink, unseen)[:3] == DIRECT[:3], 15)

@@ -90,6 +90,7 @@ class PbxServer:
             "/page": {"body": b"<html>not JSON</html>"},
             "/audio": {"body": AUDIO, "content_type": "audio/x-wav"},
             "/xapi/v1/Recordings": {"body": b"{}"},
+            "/dated": {"body": b"{}", "headers": {"Date": request.query.get("date", "")}},
             "/endless": {"body": json.dumps({"value": [{"Number": "1"}] * 100}).encode()},
         }
         if request.path == "/torn":

@@ -80,3 +80,19 @@ async def test_a_websocket_is_not_opened_before_that_either(pbx: PbxServer, sess
     pbx.websocket_status = 101
     async with await session.websocket():
         pass
+
+
+async def test_after_a_clock_was_set_back_the_pause_begins_anew(
+    pbx: PbxServer, session: PbxSession, wall: Wall
+) -> None:
+    """Rather than to last until the clock is there again."""
+    with pytest.raises(PbxUnreachable):
+        await session.get_json("/busy")
+    wall.now -= timedelta(hours=2)
+    for _ in range(2):
+        with pytest.raises(PbxUnreachable, match="asked for a pause until 07:00:12"):
+            await session.get_json("/busy")
+    wall.now += timedelta(seconds=12)
+    with pytest.raises(PbxUnreachable, match="503"):
+        await session.get_json("/busy")
+    assert pbx.paths == ["/busy"] * 2

@@ -361,6 +361,18 @@ async def test_clocks_that_agree_to_a_few_seconds_are_taken_as_equal(session: Pb
     assert session.clock_ahead == timedelta()
 
 
+@pytest.mark.parametrize(
+    "date",
+    [
+        *("soon", "Sun, 01 Mar 2026 09:00:07 -0000", "Fri, 31 Dec 9999 23:59:59 GMT"),
+        *("Sun, 01 Mar 99999999999999999999 09:00:07 GMT", "Sun, 01 Mar 2026 09:00:07 +99999999999999"),
+    ],
+)
+async def test_a_date_that_cannot_be_says_nothing_of_the_clock(session: PbxSession, date: str) -> None:
+    assert await session.get_json("/dated", {"date": date}) == {}
+    assert session.clock_ahead == timedelta()
+
+
 async def test_an_answer_that_does_not_end_is_given_up(session: PbxSession, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("switchhook.pbx.session._LONGEST_ANSWER", 2**20)
     assert await session.get_json("/endless")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from services.monitor.calls.history import CallKey
+from services.monitor.calls.live import MOST_PARTICIPANTS
 from services.monitor.calls.numbering import NumberingPlan
 from services.monitor.calls.past import PastCall
 from services.monitor.payloads import read_snapshot
@@ -122,6 +123,20 @@ def test_a_snapshot_in_which_nothing_changed_is_looked_through_and_no_more() -> 
     read, compared = snapshot(MANY)
     assert read < MANY * READ_A_LEG
     assert compared < MANY * COMPARED_A_LEG
+
+
+def test_a_queue_that_hunts_for_an_hour_makes_no_event_larger_and_larger() -> None:
+    tracker = new_tracker()
+    apply(tracker, "0.0 upsert 820/1 Connected call=10")
+    for ring in range(600):
+        apply(tracker, f"{ring + 1}.0 upsert {100 + ring % 10}/{ring + 2} Ringing call=10 behalf=820")
+        apply(tracker, f"{ring + 1}.5 remove {100 + ring % 10}/{ring + 2}")
+    apply(tracker, "602.0 upsert 204/999 Ringing call=10 behalf=820")
+    apply(tracker, "603.0 upsert 204/999 Connected call=10 behalf=820")
+    last = tracker.take().events[-1].call.participants
+    assert len(last) == MOST_PARTICIPANTS
+    assert (last[0].dn, last[-1].dn) == ("820", "204")
+    assert last[1].joined_at > _at(90)
 
 
 def _at(seconds: float) -> datetime:

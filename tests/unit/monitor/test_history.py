@@ -267,3 +267,18 @@ def test_the_time_of_a_consultation_is_not_taken_for_a_wrong_clock() -> None:
     tracker.replay([inside, segment("204", 16, 22, answered=16, number=11, arrived=7)], since=SINCE, shown=())
     hang_up(tracker, 60)
     assert told(tracker) == ["22.0 ended 204 link=2 answered 6.0s reconciled"]
+
+
+def test_a_row_that_stands_on_two_pages_is_one() -> None:
+    """Newer rows came in front of it while the pages were read."""
+    tracker = new_tracker()
+    for line in (
+        "0.0 upsert 117/1 Ringing call=10",
+        "5.0 upsert 204/2 Ringing call=10",
+        "5.0 remove 117/1",
+        "6.0 upsert 204/2 Connected call=10",
+    ):
+        apply(tracker, line)
+    told(tracker)
+    tracker.replay([segment("117", 0, 5)] * 2, since=SINCE, shown=())
+    assert told(tracker) == []

@@ -17,7 +17,15 @@ def test_a_history_id_carries_arrival_and_number() -> None:
     assert (f"{key.arrived_at:%Y-%m-%d %H:%M:%S}", key.number) == ("2025-09-17 17:45:13", 46)
 
 
-@pytest.mark.parametrize("text", ["", "none", "00000000-01dc-27fa-d1eb-64b00000002", "zz" * 16])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "none", "00000000-01dc-27fa-d1eb-64b00000002", "zz" * 16),
+        "00000000-01dc-27fa-d1eb-64b0ffffffff",  # no number of 32 bits with a sign
+        "00000000-0000-0000-0000-00000000002e",  # of 1601
+        "00000000-2386-f26f-c100-00000000002e",  # of 9713
+    ],
+)
 def test_another_form_of_id_is_not_guessed_at(text: str) -> None:
     assert decode_history_id(text) is None
 
@@ -64,3 +72,12 @@ def test_the_ids_of_recordings_are_read_as_far_as_they_are_ids(told: dict[str, o
 @pytest.mark.parametrize("row", [{}, {"CallHistoryId": "x"}, {"CallHistoryId": "00000000-01dc-27fa-d1eb-64b00000002e"}])
 def test_a_row_without_call_or_time_is_left_out(row: dict[str, object]) -> None:
     assert read_segment(row) is None
+
+
+def test_texts_of_a_row_have_bounds() -> None:
+    row = {"CallHistoryId": "00000000-01dc-27fa-d1eb-64b00000002e", "StartTime": "2025-09-17T17:45:21.3Z"}
+    names = ("SourceDn", "SourceCallerId", "DestinationDn", "DestinationCallerId", "Reason")
+    segment = read_segment(row | dict.fromkeys(names, "9" * 100_000))
+    assert segment is not None
+    texts = (segment.source_dn, segment.source_number, segment.destination_dn, segment.destination_number)
+    assert {*map(len, texts), len(segment.reason)} == {256}

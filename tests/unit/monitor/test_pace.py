@@ -49,3 +49,10 @@ def test_an_answer_that_takes_long_is_asked_for_less_often() -> None:
     assert stretched(interval, timedelta(milliseconds=150)) == interval
     assert stretched(interval, timedelta(milliseconds=300)) == timedelta(seconds=30)
     assert stretched(interval, timedelta(seconds=5)) == timedelta(seconds=60)
+
+
+def test_a_clock_that_is_set_back_makes_no_pause_longer() -> None:
+    pace = Pace()
+    pace.failed(NOW, at_least=timedelta(seconds=9), jitter=0.0)
+    assert not pace.is_due(NOW)
+    assert pace.is_due(NOW - timedelta(hours=2))

@@ -68,6 +68,10 @@ def test_anything_else_is_no_address(listen: str) -> None:
         ("soon", None),
         ("", None),
         ("-1", None),
+        ("9" * 5000, timedelta(days=1)),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", timedelta(days=1)),
+        ("Sun, 01 Mar 99999999999999999999 09:00:07 GMT", None),
+        ("Sun, 01 Mar 2026 09:00:07 +99999999999999", None),
     ],
 )
 def test_retry_after_is_read_in_both_its_forms(value: str, wait: timedelta | None) -> None:
