@@ -92,10 +92,11 @@ class RecorderApi:
         while True:
             page = await desk.log.page(selection)
             free = [each.file for each in page if not each.is_held]
+            held += len(page) - len(free)
             if not is_dry_run:
                 with _storage_answering():
-                    await desk.retention.purge_these(free)
-            files, size, held = files + len(free), size + sum(file.size for file in free), held + len(page) - len(free)
+                    free = await desk.retention.purge_these(free)
+            files, size = files + len(free), size + sum(file.size for file in free)
             if len(page) < selection.limit:
                 return json_response({"files": files, "bytes": size, "held": held, "dry_run": is_dry_run})
             selection = replace(selection, after=page[-1].place)
