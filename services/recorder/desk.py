@@ -135,7 +135,7 @@ class Desk:
     @property
     def room(self) -> int:
         """How many more links it can do with; what waits for its next try takes no room."""
-        if self._patience.gives_back and (self._troubles.pbx.is_resting or self._troubles.storage.is_resting):
+        if self._troubles.pbx.is_resting or self._troubles.storage.is_resting:
             return 0
         return max(0, self._patience.workers + 1 - self.busy)
 
@@ -158,8 +158,9 @@ class Desk:
             if self._may_give_back(job) and (self._troubles.pbx.is_resting or self._troubles.storage.is_resting):
                 self._leave(job, again_in=timedelta())
                 continue
-            if job.outcome is None:
-                await self._troubles.pbx.pause()
+            if job.outcome is None and self._troubles.pbx.is_resting:
+                self._again(job, self._troubles.pbx.rest)  # it takes no room that other PBXs could do with
+                continue
             await self._troubles.storage.pause()
             await self._try(job)
 
