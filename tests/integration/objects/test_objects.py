@@ -105,6 +105,22 @@ async def test_what_is_large_is_streamed(objects: Objects, tmp_path: Path) -> No
     assert await objects.measured(NAME) == placed
 
 
+async def test_whoever_reads_slowly_gets_all_of_it(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request has a time limit, so that a bucket which hangs is noticed; a listener has all the time."""
+    storage, content = s3_server.storage(f"slow-{os.urandom(6).hex()}"), os.urandom(24_000_000)
+    await Objects(open_bucket(storage, root=None), Keyring()).put(NAME, content)
+    monkeypatch.setattr("switchhook.objects.bucket._TIMEOUT", timedelta(seconds=1))
+    monkeypatch.setattr("switchhook.objects.bucket._RETRIES", {"max_retries": 0})
+    found = await Objects(open_bucket(storage, root=None), Keyring()).open(NAME)
+    assert found is not None
+    pieces = []
+    async for piece in found.stream(5):
+        if len(pieces) in {1, 40}:
+            await asyncio.sleep(1.2)
+        pieces.append(piece)
+    assert b"".join(pieces) == content[5:]
+
+
 @pytest.mark.parametrize("content", [b"", b"x"])
 async def test_little_is_stored_too(objects: Objects, content: bytes) -> None:
     await objects.put(NAME, content)
