@@ -51,7 +51,9 @@ class Admittance:
     def judge(self, request: web.BaseRequest, path: str) -> Admitted | Refusal:
         """Whether this request may have what it asks for, if it is there."""
         query = request.rel_url.raw_query_string
-        address = caller_address(request.remote, request.headers.get("X-Forwarded-For", ""), self._trusted)
+        # Of all lines: a proxy may add one of its own after those of the client.
+        forwarded_for = ", ".join(request.headers.getall("X-Forwarded-For", ()))
+        address = caller_address(request.remote, forwarded_for, self._trusted)
         if self._keys is None:
             pbx, recipient = read_claims(query).pbx, ""
         else:
