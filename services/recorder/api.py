@@ -76,6 +76,10 @@ class RecorderApi:
             raise invalid("dry_run: must be true or false")
         chosen = _texts(body)
         demand_known(chosen, FIELDS)
+        for name, text in chosen.items():
+            # Nothing chosen would be everything chosen.
+            if not text or text.endswith("/"):
+                raise invalid(f"{name}: is empty")
         if chosen:
             selection = parse_selection(chosen, now=self._clock())
             return await self._purge_chosen(replace(selection, limit=HIGHEST_LIMIT), is_dry_run=is_dry_run)

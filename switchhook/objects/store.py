@@ -101,7 +101,7 @@ class OpenObject:
                     start += len(piece)
                     yield piece
             except ObjectsUnreachable:
-                # A request may take so long, and whoever listens slowly longer: where something came, the rest is asked.
+                # A request has a time limit, whoever listens slowly has none: where something came, ask for the rest.
                 if start == asked_from:
                     raise
             else:
