@@ -11,12 +11,16 @@ import time
 from array import array
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from services.recorder.folder_source import FolderSource
+from services.recorder.jobs import Reason
+from services.recorder.source import NotFetched
 from simulator import Simulator, SimulatorOptions
+from switchhook.errors import PbxUnreachable
 from switchhook.events import EventType
 from tests.deadline import eventually
 from tests.integration.recorder.office import (
@@ -29,11 +33,13 @@ from tests.integration.recorder.office import (
     sink_running,
 )
 from tests.unit.recorder.calls import final as call_end
+from tests.unit.recorder.calls import row as row_of_the_list
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
+    from io import FileIO
 
+    from services.recorder.rows import RecordingRow
     from switchhook.events import Event
 
 PATIENCE = 30.0
@@ -222,6 +228,54 @@ async def test_a_new_file_is_seen_with_and_without_the_kernels_word(
         running.cancel()
         await asyncio.wait([running])
     assert found
+
+
+async def looked(source: FolderSource, mark: int) -> list[RecordingRow]:
+    """What two looks through the whole folder bring."""
+    rows = []
+    for _ in range(2):
+        source._scan_due = 0.0
+        rows += [row async for page in source.listed_after(mark) for row in page]
+    return rows
+
+
+async def test_a_file_of_tomorrow_hides_none_of_today(folder: Path) -> None:
+    """A server's clock was wrong for a moment."""
+    source = FolderSource(folder, pbx="main", timezone="UTC", patience=timedelta(minutes=1))
+    tomorrow, today = folder / "tomorrow.wav", folder / "today.wav"
+    tomorrow.write_bytes(sound_file(0.1))
+    os.utime(tomorrow, (time.time() + 86_400, time.time() + 86_400))
+    mark = await source.newest_mark()
+    assert [row.file for row in await looked(source, 1)] == ["tomorrow.wav"]
+    today.write_bytes(sound_file(0.1))
+    [row] = await looked(source, mark)
+    assert (row.file, row.place >= mark) == ("today.wav", True)
+
+
+async def test_a_file_that_cannot_be_read_hides_no_other(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(path: str) -> FileIO:
+        if path == "locked.wav":
+            raise PermissionError(13, "Permission denied")
+        return really(path)
+
+    source = FolderSource(folder, pbx="main", timezone="UTC", patience=timedelta())
+    really = source._opened
+    monkeypatch.setattr(source, "_opened", opened)  # root reads everything
+    for name in ("locked.wav", "open.wav"):
+        (folder / name).write_bytes(sound_file(0.1))
+    rows = {row.file: row for row in await looked(source, 1)}
+    assert set(rows) == {"locked.wav", "open.wav"}
+    with pytest.raises(PbxUnreachable, match="Permission denied"):
+        await source.download(rows["locked.wav"], folder / "copy")
+
+
+async def test_a_row_that_came_over_rest_has_no_file_here(folder: Path, tmp_path: Path) -> None:
+    source = FolderSource(folder, pbx="main", timezone="UTC", patience=timedelta())
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    fetched = await source.download(row_of_the_list(7), tmp_path / "copy")
+    assert isinstance(fetched, NotFetched)
+    assert fetched.reason is Reason.FILE_NOT_FOUND
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def _no_watch(*_: object, **__: object) -> AsyncIterator[object]:
