@@ -269,13 +269,17 @@ async def test_a_file_that_cannot_be_read_hides_no_other(folder: Path, monkeypat
         await source.download(rows["locked.wav"], folder / "copy")
 
 
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 async def test_a_row_that_came_over_rest_has_no_file_here(folder: Path, tmp_path: Path) -> None:
     source = FolderSource(folder, pbx="main", timezone="UTC", patience=timedelta())
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = descriptors()
     fetched = await source.download(row_of_the_list(7), tmp_path / "copy")
     assert isinstance(fetched, NotFetched)
     assert fetched.reason is Reason.FILE_NOT_FOUND
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert descriptors() == before
 
 
 def _no_watch(*_: object, **__: object) -> AsyncIterator[object]:
