@@ -157,6 +157,12 @@ def sound_file(seconds: float, *, rate: int = 8000, channels: int = 1, amplitude
     return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
 
 
+def foreign_file() -> bytes:
+    """A whole file in a codec that nobody knows."""
+    sound = sound_file(3)
+    return sound[:20] + b"\x34\x12" + sound[22:]
+
+
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A header that never agrees with its file counts soon."""
@@ -172,6 +178,9 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
         ([sound_file(0)], "header_only", 0),
         ([sound_file(3, rate=44_100, channels=2)], "", 1),
         ([sound_file(3, amplitude=0), sound_file(3)], "", 1),
+        ([sound_file(3), foreign_file()], "", 1),
+        ([foreign_file(), foreign_file(), sound_file(3)], "", 1),
+        ([foreign_file(), sound_file(0.1)], "ffmpeg_failed", 0),
         ([sound_file(0.1), sound_file(3, amplitude=0)], "silent", 0),
     ],
 )
@@ -190,7 +199,8 @@ async def test_what_cannot_be_heard_is_absent_with_the_reason(
         jobs = {path.name for path in (data_dir / "recordings").rglob("*.mp3")}
     assert event.recording is not None
     assert event.recording.reason == reason
-    assert event.type is (EventType.RECORDING_ABSENT if reason else EventType.RECORDING_READY)
+    without = EventType.RECORDING_FAILED if reason == "ffmpeg_failed" else EventType.RECORDING_ABSENT
+    assert event.type is (without if reason else EventType.RECORDING_READY)
     assert [file.index for file in event.recording.files] == list(range(1, files + 1))
     assert len(jobs) == files
 
