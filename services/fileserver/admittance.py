@@ -65,9 +65,14 @@ class Admittance:
         name = RecordingName.parse(path.removeprefix(RECORDING_ROUTE))
         if name is None:
             return Refusal.unknown("")
-        if self._revoked.covers(pbx=pbx, recipient=recipient, call=name.call_id):
+        admitted = Admitted(pbx=pbx, name=name, recipient=recipient, address=address)
+        if self._keys is not None and self.has_revoked(admitted, pbx):
             return Refusal.revoked()
-        return Admitted(pbx=pbx, name=name, recipient=recipient, address=address)
+        return admitted
+
+    def has_revoked(self, admitted: Admitted, pbx: str) -> bool:
+        """Whether an operator took the link back; `pbx` is that of its recording, which an open link need not name."""
+        return self._revoked.covers(pbx=pbx, recipient=admitted.recipient, call=admitted.name.call_id)
 
     def _refusal(self, verdict: Verdict, address: str) -> Refusal | None:
         match verdict:

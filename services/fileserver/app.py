@@ -127,6 +127,8 @@ class Downloads:
 
     async def _found(self, heard: _Heard) -> web.StreamResponse:
         request, recording = heard.request, heard.recording
+        if self._parts.admittance.has_revoked(heard.admitted, recording.pbx):
+            return self._refused(request, Refusal.revoked())
         if request.method == "GET" and wants_page(request.headers, request.query):
             return self._parts.pages.player(recording, request.rel_url.raw_query_string)
         if (address := await self._address_elsewhere(request, recording.body.object)) is not None:

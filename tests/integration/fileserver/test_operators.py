@@ -113,6 +113,24 @@ async def test_other_links_go_on_to_work(library: Library, named: dict[str, str]
         assert (await fetch(office.port, library.link())).status == 200
 
 
+@pytest.mark.parametrize(
+    ("named", "status"),
+    [
+        ({"pbx": "main"}, 403),
+        ({"since": "2026-05-14T12:00:00Z", "until": "2026-05-14T12:00:01Z"}, 403),
+        ({"pbx": "branch"}, 200),
+        ({"since": "2026-05-14T12:00:01Z"}, 200),
+        ({"until": "2026-05-14T12:00:00Z"}, 200),
+    ],
+)
+async def test_an_open_link_that_names_no_pbx_is_revoked_by_where_it_leads(
+    library: Library, named: dict[str, str], status: int
+) -> None:
+    async with open_office(library, links="open") as office:
+        await office.ask("POST", "/links/revocations", **named)
+        assert (await fetch(office.port, PATH)).status == status
+
+
 async def test_a_revocation_outlives_the_process(library: Library) -> None:
     async with open_office(library) as office:
         await office.ask("POST", "/links/revocations", recipient="crm")

@@ -113,7 +113,7 @@ async def test_whoever_reads_slowly_gets_all_of_it(s3_server: S3Server, monkeypa
     monkeypatch.setattr("switchhook.objects.bucket._RETRIES", {"max_retries": 0})
     found = await Objects(open_bucket(storage, root=None), Keyring()).open(NAME)
     assert found is not None
-    pieces = []
+    pieces = list[bytes]()
     async for piece in found.stream(5):
         if len(pieces) in {1, 40}:
             await asyncio.sleep(1.2)
