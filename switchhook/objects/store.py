@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from switchhook.errors import ObjectDamaged, ObjectsUnreachable
-from switchhook.objects.bucket import Bucket, Stored, open_bucket
+from switchhook.objects.bucket import PIECE_SIZE, Bucket, Stored, open_bucket
 from switchhook.objects.keyring import Keyring, read_keyring
 from switchhook.objects.sealed import (
     FILE_ID_SIZE,
     HEADER_SIZE,
     Header,
     Seal,
+    Span,
     opened_size,
     parse_header,
     sealed_size,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 _READ_SIZE = 256 * 1024
 _AT_ONCE = 5 * 1024 * 1024  # bytes that are sent to a bucket from memory
-_OPENED_AT_ONCE = 16 * 64 * 1024  # bytes of a sealed object that are read and opened together
+_OPENED_AT_ONCE = PIECE_SIZE  # bytes of a sealed object that are read and opened together: whole chunks
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +87,15 @@ class OpenObject:
             async for piece in self._plain(start, start + length):
                 yield piece
             return
-        span = span_of(start, length, size=self.size)
+        # Nothing but the piece is held while whoever listens takes his time: a thousand do.
+        yield await self._opened(self._seal, span_of(start, length, size=self.size), length)
+
+    async def _opened(self, seal: Seal, span: Span, length: int) -> bytes:
         body = b"".join([piece async for piece in self._bucket.stream(self._stored, span.begin, span.end)])
         if len(body) != span.end - span.begin:
             raise ObjectDamaged(f"{self.name}: became shorter while it was read")
-        opened = await asyncio.to_thread(self._seal.opened, body, first_chunk=span.first_chunk, size=self.size)
-        yield opened[span.skip : span.skip + length]
+        opened = await asyncio.to_thread(seal.opened, body, first_chunk=span.first_chunk, size=self.size)
+        return opened[span.skip : span.skip + length]
 
     async def _plain(self, start: int, end: int) -> AsyncIterator[bytes]:
         while start < end:

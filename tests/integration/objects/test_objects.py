@@ -35,7 +35,7 @@ from switchhook.objects import (
     read_card,
     write_card,
 )
-from switchhook.objects.bucket import Bucket, open_bucket
+from switchhook.objects.bucket import PIECE_SIZE, Bucket, open_bucket
 from switchhook.settings import Settings, StorageSettings
 from tests.deadline import eventually
 from tests.relay import relay_to
@@ -103,6 +103,10 @@ async def test_what_is_large_is_streamed(objects: Objects, tmp_path: Path) -> No
     placed = await objects.put(NAME, large)
     assert placed.sha256 == hashlib.sha256(large.read_bytes()).hexdigest()
     assert await objects.measured(NAME) == placed
+    found = await objects.open(NAME)
+    assert found is not None
+    # A thousand listeners may have one each.
+    assert max([len(piece) async for piece in found.stream()]) <= 2 * PIECE_SIZE
 
 
 async def test_whoever_reads_slowly_gets_all_of_it(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
