@@ -181,7 +181,8 @@ class Desk:
             self._put_back(job, timedelta())  # the trouble's own pause comes first
         except Exception as error:  # the boundary of the lane: one job must not end them all
             log.exception("recording.broke", extra={"pbx": job.link.key.pbx}, exc_info=error)
-            self._again(job, await self._defective(job, Defective(Reason.INTERNAL, type(error).__name__)))
+            pause = await self._defective(job, Defective(Reason.INTERNAL, type(error).__name__))
+            self._again(job, max(pause, self._patience.first_pause))
         else:
             if delay is None:
                 self._leave(job)

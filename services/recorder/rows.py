@@ -21,7 +21,7 @@ CALL_NUMBER = re.compile(r"\((?P<number>[0-9]{1,10})\)\.[A-Za-z0-9]+$")
 SIDES = re.compile(r"(?:^|[\]_])(?P<a>[^-_\[\]]*)-(?P<b>[^-_\[\]]*)_[0-9]{14}[(.]")
 _IDS = range(1, 2**63)  # what a signed 64-bit column takes
 # What a PBX writes for a time that it does not have is the first or the last one there is, or that of some epoch.
-_YEARS = range(1971, 9999)
+_YEARS = range(1971, 2200)
 _SIDE_FIELDS = ("FromDn", "ToDn", "FromCallerNumber", "ToCallerNumber")
 _DIRECTIONS = {
     "Local": Direction.INTERNAL,

@@ -170,7 +170,13 @@ def test_a_row_without_an_id_is_no_row(fields: dict[str, object]) -> None:
 
 @pytest.mark.parametrize(
     "unset",
-    ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.9999999Z", "0001-01-01T00:00:00+14:00", "1601-01-01T00:00:00Z"],
+    [
+        "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59.9999999Z",
+        "0001-01-01T00:00:00+14:00",
+        "1601-01-01T00:00:00Z",
+        "9950-01-01T00:00:00Z",
+    ],
 )
 def test_a_time_that_a_pbx_writes_for_none_is_none(unset: str) -> None:
     parsed = parse_row({**LISTED, "StartTime": unset, "EndTime": unset})
