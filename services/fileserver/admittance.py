@@ -51,7 +51,9 @@ class Admittance:
     def judge(self, request: web.BaseRequest, path: str) -> Admitted | Refusal:
         """Whether this request may have what it asks for, if it is there."""
         query = request.rel_url.raw_query_string
-        address = caller_address(request.remote, request.headers.get("X-Forwarded-For", ""), self._trusted)
+        # Of all lines: a proxy may add one of its own after those of the client.
+        forwarded_for = ", ".join(request.headers.getall("X-Forwarded-For", ()))
+        address = caller_address(request.remote, forwarded_for, self._trusted)
         if self._keys is None:
             pbx, recipient = read_claims(query).pbx, ""
         else:
@@ -63,9 +65,14 @@ class Admittance:
         name = RecordingName.parse(path.removeprefix(RECORDING_ROUTE))
         if name is None:
             return Refusal.unknown("")
-        if self._revoked.covers(pbx=pbx, recipient=recipient, call=name.call_id):
+        admitted = Admitted(pbx=pbx, name=name, recipient=recipient, address=address)
+        if self._keys is not None and self.has_revoked(admitted, pbx):
             return Refusal.revoked()
-        return Admitted(pbx=pbx, name=name, recipient=recipient, address=address)
+        return admitted
+
+    def has_revoked(self, admitted: Admitted, pbx: str) -> bool:
+        """Whether an operator took the link back; `pbx` is that of its recording, which an open link need not name."""
+        return self._revoked.covers(pbx=pbx, recipient=admitted.recipient, call=admitted.name.call_id)
 
     def _refusal(self, verdict: Verdict, address: str) -> Refusal | None:
         match verdict:

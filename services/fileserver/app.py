@@ -6,6 +6,7 @@ alike. A client that takes no bytes for a while is dropped. There is no listing,
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from dataclasses import dataclass
@@ -126,6 +127,8 @@ class Downloads:
 
     async def _found(self, heard: _Heard) -> web.StreamResponse:
         request, recording = heard.request, heard.recording
+        if self._parts.admittance.has_revoked(heard.admitted, recording.pbx):
+            return self._refused(request, Refusal.revoked())
         if request.method == "GET" and wants_page(request.headers, request.query):
             return self._parts.pages.player(recording, request.rel_url.raw_query_string)
         if (address := await self._address_elsewhere(request, recording.body.object)) is not None:
@@ -138,24 +141,28 @@ class Downloads:
         selection = select(request.method, request.headers, recording.representation)
         head = head_of(selection, recording, as_download=request.query.get("download") == "1")
         self._parts.cors.allow(request.headers, head.response)
-        sent = 0
-        if head.length and request.method == "GET":
-            sent = await self._send(heard, head)
-        is_complete = sent == head.length or request.method == "HEAD"
-        self._note(heard, head.response.status, sent=sent, is_complete=is_complete)
+        first_byte = lambda: self._parts.metrics.first_byte.observe(time.monotonic() - heard.began)  # noqa: E731 - one measure
+        sending = Sending(request, head.response, stall=self._parts.stall, began=first_byte)
+        try:
+            if head.length and request.method == "GET":
+                await self._send(sending, heard, head)
+        except asyncio.CancelledError:  # at a stop: what was heard until then was heard
+            self._note(heard, head.response.status, sent=sending.sent, is_complete=False)
+            raise
+        is_complete = sending.sent == head.length or request.method == "HEAD"
+        self._note(heard, head.response.status, sent=sending.sent, is_complete=is_complete)
         return head.response
 
     async def _address_elsewhere(self, request: web.BaseRequest, stored: OpenObject | None) -> str | None:
-        # The player page may load from here only.
-        if not self._parts.redirects or stored is None or request.query.get("player") == "1":
+        # The player page may load from here only; and the address is signed for GET.
+        is_elsewhere = self._parts.redirects and request.method == "GET" and request.query.get("player") != "1"
+        if not is_elsewhere or stored is None:
             return None
         return await self._parts.objects.presigned(stored, _REDIRECT_LIFE)
 
-    async def _send(self, heard: _Heard, head: Head) -> int:
-        """The bytes handed over, fewer than there are when the client gave up or stopped, or the storage failed."""
+    async def _send(self, sending: Sending, heard: _Heard, head: Head) -> None:
+        """Hand over the bytes, fewer than there are when the client gave up or stopped, or the storage failed."""
         request, recording, metrics = heard.request, heard.recording, self._parts.metrics
-        first_byte = lambda: metrics.first_byte.observe(time.monotonic() - heard.began)  # noqa: E731 - one measure
-        sending = Sending(request, head.response, stall=self._parts.stall, began=first_byte)
         try:
             match head.content:
                 case Part():
@@ -173,8 +180,8 @@ class Downloads:
             # The rest will never come: an open connection would make the client wait for it.
             if request.transport is not None:
                 request.transport.abort()
-        metrics.sent.inc(sending.sent)
-        return sending.sent
+        finally:
+            metrics.sent.inc(sending.sent)
 
     def _note(self, heard: _Heard, status: int, *, sent: int, is_complete: bool) -> None:
         served = Served(

@@ -26,7 +26,8 @@ def caller_address(remote: str | None, forwarded_for: str, trusted: Sequence[IPv
         if not _is_in(address, trusted):
             break
         address = hop
-    return address if _parsed(address) is not None else remote or ""
+    # The zone of an IPv6 address may be anything, also bytes that no database takes.
+    return address if _parsed(address) is not None and address.isascii() else remote or ""
 
 
 def networks(written: Sequence[str]) -> list[IPv4Network | IPv6Network]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from services.fileserver.ranges import Selection
 
 _CONTENT_TYPE = "audio/mpeg"
+_CACHING = {"Cache-Control": "private", "Vary": "Accept"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,7 @@ def head_of(selection: Selection, recording: Recording, *, as_download: bool) ->
         "Accept-Ranges": "bytes",
         "Content-Type": _CONTENT_TYPE,
         "Content-Disposition": f'{"attachment" if as_download else "inline"}; filename="{recording.name}"',
-        "Cache-Control": "private",
-        "Vary": "Accept",
+        **_CACHING,
         "X-Content-Type-Options": "nosniff",
     }
     match selection:
@@ -65,9 +65,7 @@ def head_of(selection: Selection, recording: Recording, *, as_download: bool) ->
             described["Content-Type"] = body.content_type
             return Head(_response(HTTPStatus.PARTIAL_CONTENT, described, body.length), body)
         case NotModified():
-            return Head(
-                web.Response(status=HTTPStatus.NOT_MODIFIED, headers={**SERVER, **validators, "Vary": "Accept"})
-            )
+            return Head(web.Response(status=HTTPStatus.NOT_MODIFIED, headers={**SERVER, **validators, **_CACHING}))
         case PreconditionFailed():
             sentence = "the recording is not in the state that the request asks for"
             return Head(error_response(HTTPStatus.PRECONDITION_FAILED, "precondition_failed", sentence))

@@ -91,6 +91,9 @@ class Library:
         except BaseException:
             body.close()
             raise
+        if isinstance(card, Gone):  # its deletion failed, and will be tried again
+            body.close()
+            return card
         tag = body.version if card is None else card.sha256
         changed = datetime.fromtimestamp(body.changed // 1_000_000_000, UTC)
         return Recording(pbx, name, Representation(size=body.size, tag=tag, modified=changed), card, body)
@@ -104,14 +107,16 @@ class Library:
         found = await self._objects.open(object_name(pbx, name))
         return None if found is None else _ObjectBody(found)
 
-    async def _card(self, pbx: str, name: RecordingName, body: _FileBody | _ObjectBody) -> Card | None:
+    async def _card(self, pbx: str, name: RecordingName, body: _FileBody | _ObjectBody) -> Card | Gone | None:
         """Read once for each version of the MP3: a player asks for many parts of one."""
         key = (object_name(pbx, name), body.size, body.version)
         if (kept := self._cards.get(key)) is not None:
             self._cards.move_to_end(key)
             return kept
         card = await read_card(self._objects, pbx, name)
-        if not isinstance(card, Card) or card.size != body.size:
+        if isinstance(card, Gone):
+            return card
+        if card is None or card.size != body.size:
             return None  # of an older version of the software, or not (yet, any more) of this very file
         self._cards[key] = card
         while len(self._cards) > _KEPT_CARDS:

@@ -163,6 +163,6 @@ def _moment(written: str | None) -> datetime | None:
         return None
     try:
         moment = parsedate_to_datetime(written)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

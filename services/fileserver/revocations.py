@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import tzinfo
 
 _TIME_DIGITS = 12  # of a call's id: the PBX's local time when it arrived
@@ -34,22 +34,26 @@ class Revocation:
         """True when it names nothing."""
         return not (self.recipient or self.pbx or self.call or self.since or self.until)
 
-    def covers(self, *, pbx: str, recipient: str, call: str, arrived_at: datetime | None) -> bool:
-        """Whether a link falls under it; `arrived_at` is when its call arrived, None when that cannot be told."""
+    def covers(self, *, pbx: str, recipient: str, call: str, arrived_at: Collection[datetime]) -> bool:
+        """Whether a link falls under it; `arrived_at`: when its call may have arrived, none if that cannot be told."""
         if self.recipient not in {"", recipient} or self.pbx not in {"", pbx} or self.call not in {"", call}:
             return False
         if self.since is None and self.until is None:
             return True
         # What cannot be told is refused: a revocation must not be escaped by an odd name.
-        return arrived_at is None or (
-            (self.since is None or arrived_at >= self.since) and (self.until is None or arrived_at < self.until)
+        return not arrived_at or any(
+            (self.since is None or at >= self.since) and (self.until is None or at < self.until) for at in arrived_at
         )
 
 
-def arrival(call: str, pbx: str, timezones: Mapping[str, tzinfo]) -> datetime | None:
-    """When a call arrived, from its id; `timezones` by PBX, UTC for one that is not known. None for an odd id."""
+def arrivals(call: str, pbx: str, timezones: Mapping[str, tzinfo]) -> set[datetime]:
+    """When a call may have arrived, from its id: two moments in an hour that comes twice, none for an odd id.
+
+    `timezones` by PBX, UTC for one that is not known.
+    """
     try:
         local = datetime.strptime(call[:_TIME_DIGITS], "%y%m%d%H%M%S")  # noqa: DTZ007 - the zone is added next
     except ValueError:
-        return None
-    return local.replace(tzinfo=timezones.get(pbx, UTC)).astimezone(UTC)
+        return set()
+    zone = timezones.get(pbx, UTC)
+    return {local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)}

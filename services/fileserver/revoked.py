@@ -11,7 +11,7 @@ import secrets
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from services.fileserver.revocations import Revocation, arrival
+from services.fileserver.revocations import Revocation, arrivals
 from switchhook.errors import StorageError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Revoked:
         """True for a link that does not work any more."""
         if not self._all:
             return False
-        arrived_at = arrival(call, pbx, self._timezones)
+        arrived_at = arrivals(call, pbx, self._timezones)
         return any(one.covers(pbx=pbx, recipient=recipient, call=call, arrived_at=arrived_at) for one in self._all)
 
     @property

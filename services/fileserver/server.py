@@ -88,7 +88,8 @@ class _Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Answer what could not be read, or what broke here, without saying what broke."""
         if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            log.debug("request.unreadable", extra={"status": status, "problem": message})
+            # Not the message: it quotes the request, signature and all.
+            log.debug("request.unreadable", extra={"status": status, "problem": type(exc).__name__})
             response = error_response(HTTPStatus(status), "bad_request", "this is not a request that can be read")
         else:
             log.error("request.broke", extra={"status": status}, exc_info=exc)

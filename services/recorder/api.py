@@ -76,6 +76,10 @@ class RecorderApi:
             raise invalid("dry_run: must be true or false")
         chosen = _texts(body)
         demand_known(chosen, FIELDS)
+        for name, text in chosen.items():
+            # Nothing chosen would be everything chosen.
+            if not text or text.endswith("/"):
+                raise invalid(f"{name}: is empty")
         if chosen:
             selection = parse_selection(chosen, now=self._clock())
             return await self._purge_chosen(replace(selection, limit=HIGHEST_LIMIT), is_dry_run=is_dry_run)
@@ -92,10 +96,11 @@ class RecorderApi:
         while True:
             page = await desk.log.page(selection)
             free = [each.file for each in page if not each.is_held]
+            held += len(page) - len(free)
             if not is_dry_run:
                 with _storage_answering():
-                    await desk.retention.purge_these(free)
-            files, size, held = files + len(free), size + sum(file.size for file in free), held + len(page) - len(free)
+                    free = await desk.retention.purge_these(free)
+            files, size = files + len(free), size + sum(file.size for file in free)
             if len(page) < selection.limit:
                 return json_response({"files": files, "bytes": size, "held": held, "dry_run": is_dry_run})
             selection = replace(selection, after=page[-1].place)

@@ -179,8 +179,9 @@ class Claims:
                 if held.may_get_more:
                     await self._bring(held)
             while self._claimed:
-                await self._hold(self._claimed[0])
-                self._claimed.popleft()
+                call = await self._owed.restored(self._claimed[0])
+                self._claimed.popleft()  # what fails from here on is held already, and is given back
+                await self._hold(call)
             asked = self._room()
             if asked <= 0:
                 return
@@ -194,17 +195,16 @@ class Claims:
 
     async def _claim(self, limit: int) -> list[Row]:
         number, now = self._fence.number, micros(self._clock())
+        pbxs = [pbx for pbx, desk in self._desks.items() if desk.room]
         if self._fence.is_shared:
-            pbxs = [pbx for pbx, desk in self._desks.items() if desk.room]
             claim = Statement(_CLAIM, (number, now, pbxs, limit, number))
         else:
-            marks = ", ".join("?" * len(self._desks))
-            claim = Statement(_CLAIM_ALONE.format(marks), (number, now, *self._desks, limit))
+            marks = ", ".join("?" * len(pbxs))
+            claim = Statement(_CLAIM_ALONE.format(marks), (number, now, *pbxs, limit))
         [rows] = await self._database.write([claim])
         return rows
 
-    async def _hold(self, row: Row) -> None:
-        call = await self._owed.restored(row)
+    async def _hold(self, call: PendingCall) -> None:
         call.is_announced = call.is_matched or self._announces_unmatched
         held = self._held[call.pbx, call.call_id] = _Held(call)
         self._settlement.owe(call)

@@ -50,7 +50,7 @@ _AT_ONCE = frozenset({Reason.TOO_SHORT, Reason.SILENT})  # of a whole file: anot
 
 @dataclass(slots=True)
 class _Job:
-    """A link whose recordings are listed; `files` by place in `rows`, None for what has nothing to hear."""
+    """A link whose recordings are listed; `files` by place in `rows`, None for what nothing can be heard of."""
 
     link: AwaitedLink
     since: datetime
@@ -59,6 +59,7 @@ class _Job:
     looks: int = 0  # for a file that was not there, or that the PBX did not give
     files: dict[int, RecordingFile | None] = field(default_factory=dict)
     nothing: Reason = Reason.HEADER_ONLY  # why the last one of them has nothing to hear
+    failed: Reason | None = None  # why the last one of them that was given up was
     outcome: Outcome | None = None
     tries_of_link: int = 0
     link_since: datetime | None = None
@@ -135,7 +136,7 @@ class Desk:
     @property
     def room(self) -> int:
         """How many more links it can do with; what waits for its next try takes no room."""
-        if self._patience.gives_back and (self._troubles.pbx.is_resting or self._troubles.storage.is_resting):
+        if self._troubles.pbx.is_resting or self._troubles.storage.is_resting:
             return 0
         return max(0, self._patience.workers + 1 - self.busy)
 
@@ -158,8 +159,9 @@ class Desk:
             if self._may_give_back(job) and (self._troubles.pbx.is_resting or self._troubles.storage.is_resting):
                 self._leave(job, again_in=timedelta())
                 continue
-            if job.outcome is None:
-                await self._troubles.pbx.pause()
+            if job.outcome is None and self._troubles.pbx.is_resting:
+                self._again(job, self._troubles.pbx.rest)  # it takes no room that other PBXs could do with
+                continue
             await self._troubles.storage.pause()
             await self._try(job)
 
@@ -179,7 +181,8 @@ class Desk:
             self._put_back(job, timedelta())  # the trouble's own pause comes first
         except Exception as error:  # the boundary of the lane: one job must not end them all
             log.exception("recording.broke", extra={"pbx": job.link.key.pbx}, exc_info=error)
-            self._again(job, await self._defective(job, Defective(Reason.INTERNAL, type(error).__name__)))
+            pause = await self._defective(job, Defective(Reason.INTERNAL, type(error).__name__))
+            self._again(job, max(pause, self._patience.first_pause))
         else:
             if delay is None:
                 self._leave(job)
@@ -233,7 +236,8 @@ class Desk:
             else:
                 job.files[place] = made
         files = tuple(file for _, file in sorted(job.files.items()) if file is not None)
-        job.outcome = Ready(files) if files else Absent(job.nothing)
+        # What is wrong with one of them does not take the others away.
+        job.outcome = Ready(files) if files else Failed(job.failed) if job.failed else Absent(job.nothing)
         return None
 
     async def _check(self, job: _Job) -> timedelta | None:
@@ -261,11 +265,11 @@ class Desk:
                 await self._settlement.count_attempt(job.link)
             is_hopeless, tries = job.attempts >= MAX_ATTEMPTS, job.attempts
         _say(job, defective, tries)
-        if is_hopeless and defective.reason in NOTHING_TO_HEAR:
+        if is_hopeless and len(job.files) < len(job.rows):
             self._leave_out(job, defective)
             return timedelta()
         if is_hopeless:
-            job.outcome = Failed(defective.reason)
+            job.outcome = Failed(defective.reason)  # what broke is not the conversion of any
             return timedelta()
         pause = backoff(tries, base=self._patience.first_pause, cap=_LONGEST_PAUSE, jitter=0.0)
         return min(pause, max(self._patience.wait_for_recording - waited, self._patience.first_pause))
@@ -280,9 +284,12 @@ class Desk:
 
     @staticmethod
     def _leave_out(job: _Job, defective: Defective) -> None:
-        """The first file that is missing has nothing to hear; the link's others may."""
+        """The first file that is missing has nothing to hear, or is given up; the link's others are not."""
         job.files[next(place for place in range(len(job.rows)) if place not in job.files)] = None
-        job.nothing = defective.reason
+        if defective.reason in NOTHING_TO_HEAR:
+            job.nothing = defective.reason
+        else:
+            job.failed, job.attempts = defective.reason, 0
 
 
 def _say(job: _Job, defective: Defective, tries: int) -> None:

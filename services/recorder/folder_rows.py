@@ -25,7 +25,8 @@ _ID_BYTES = 7  # what a signed 64-bit column takes
 
 def file_row(path: str, *, written_at: datetime, length: timedelta, zone: ZoneInfo, mark: int) -> RecordingRow:
     """The row of a file; `path` is below the PBX's folder, with `/`."""
-    folder, _, name = path.rpartition("/")
+    # What is told of the recording is text, which a file's name need not be.
+    folder, _, name = path.encode(errors="surrogateescape").decode(errors="replace").rpartition("/")
     number, named = CALL_NUMBER.search(name), SIDES.search(name)
     a, b = (bare_number(named["a"]), bare_number(named["b"])) if named else ("", "")
     user = bare_number(folder.rpartition("/")[2])

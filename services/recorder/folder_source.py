@@ -50,6 +50,11 @@ class _File:
     size: int
     changed_ns: int
 
+    @property
+    def mark(self) -> int:
+        """Not in the future: whatever came until then would seem to be older."""
+        return min(self.changed_ns, time.time_ns())
+
 
 @dataclass(slots=True)
 class _Pending:
@@ -78,7 +83,7 @@ class FolderSource:
 
     async def newest_mark(self) -> int:
         """The time of the youngest file; 0 when there is none."""
-        return max((file.changed_ns for file in await asyncio.to_thread(self._scan)), default=0)
+        return max((file.mark for file in await asyncio.to_thread(self._scan)), default=0)
 
     async def listed_after(self, mark: int) -> AsyncIterator[list[RecordingRow]]:
         """Files that became complete, whenever they were begun."""
@@ -179,7 +184,7 @@ class FolderSource:
         sound = inspect(self._head(file), file.size)
         length = sound.duration if isinstance(sound, Wav) else timedelta()
         written_at = _moment(file.changed_ns)
-        return file_row(file.path, written_at=written_at, length=length, zone=self._zone, mark=file.changed_ns)
+        return file_row(file.path, written_at=written_at, length=length, zone=self._zone, mark=file.mark)
 
     def _is_whole(self, file: _File) -> bool:
         return is_complete(self._head(file), file.size)
@@ -192,14 +197,16 @@ class FolderSource:
         try:
             with self._opened(file.path) as content:
                 return content.read(HEAD_SIZE)
-        except FileNotFoundError:
-            return b""
+        except (FileNotFoundError, PermissionError):
+            return b""  # that it cannot be read is said when it is fetched, and holds no other file up
         except OSError as error:
             raise self._unreadable(error) from error
 
     def _copied(self, path: str, target: Path) -> Fetched | NotFetched:
         try:
             source = self._opened(path)
+        except IsADirectoryError:
+            return NotFetched(Reason.FILE_NOT_FOUND, "it is no file")  # the row is of the PBX's list
         except FileNotFoundError as error:
             # Who reads the list may see a folder that is not mounted here.
             if not self._folder.is_dir() or not any(self._folder.iterdir()):
@@ -219,8 +226,8 @@ class FolderSource:
 
     def _opened(self, path: str) -> FileIO:
         # Never through a link out of the folder, and never held by a pipe.
-        descriptor = os.open(self._folder / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        return FileIO(descriptor, closefd=True)
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        return FileIO(str(self._folder / path), opener=lambda name, _: os.open(name, flags))
 
     def _looked_at(self, path: str) -> _File | None:
         try:

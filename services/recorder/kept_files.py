@@ -42,12 +42,16 @@ _IS_FREE = (
 _KEPT = "SELECT pbx, call_id, link, number, size, kept_at FROM files"
 _EXPIRED = f"{_KEPT} WHERE {_IS_FREE} AND expires_at <= ? ORDER BY expires_at LIMIT ?"
 _OLDEST = f"{_KEPT} WHERE {_IS_FREE} ORDER BY kept_at LIMIT ?"
+_FREE = f"SELECT 1 FROM files WHERE {_PLACE} AND {_IS_FREE}"  # noqa: S608 - constants
 _DELETED = f"UPDATE files SET deleted_at = ?, gone = ? WHERE {_PLACE}"  # noqa: S608 - constants
 _FORGOTTEN = f"{_KEPT} WHERE deleted_at IS NOT NULL AND deleted_at <= ? AND expires_at <= ? LIMIT ?"
-# A link that still waits may store over what is there; what is left of any other belongs to nobody.
+# A link that still waits may store over what is there; what is left of any other belongs to nobody, but for what has a
+# row: a recorder that was frozen may have begun to store, under the same name, what another one told meanwhile.
 _LEFTOVERS = (
     "SELECT pbx, call_id, link, number FROM uploads WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.pbx = uploads.pbx"
-    " AND jobs.call_id = uploads.call_id AND jobs.link = uploads.link AND status = 'waiting') LIMIT ?"
+    " AND jobs.call_id = uploads.call_id AND jobs.link = uploads.link AND status = 'waiting')"
+    " AND NOT EXISTS (SELECT 1 FROM files WHERE files.pbx = uploads.pbx AND files.call_id = uploads.call_id"
+    " AND files.link = uploads.link AND files.number = uploads.number) LIMIT ?"
 )
 
 
@@ -89,6 +93,10 @@ class KeptFiles:
     async def oldest(self, *, limit: int) -> list[KeptFile]:
         """Files that nobody holds, the oldest first."""
         return [_kept(row) for row in await self._database.read(_OLDEST, (limit,))]
+
+    async def is_free(self, file: KeptFile) -> bool:
+        """True while it is there and nobody holds it."""
+        return bool(await self._database.read(_FREE, file.place))
 
     async def total(self) -> int:
         """Bytes of all files: counted once, then kept up; each time where others store too."""

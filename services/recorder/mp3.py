@@ -53,4 +53,9 @@ def tag(path: Path, link: AwaitedLink) -> None:
     }
     for name, text in facts.items():
         tags.add(_id3.TXXX(desc=name, text=text))
-    tags.save(path)
+    try:
+        tags.save(path)
+    except mutagen.MutagenError as error:
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from error
+        raise

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
+from services.recorder.kept_files import KeptFile
 from services.recorder.retention_policy import is_missed, next_purge
 from switchhook.errors import LeaseLost, ObjectsError, StorageError
 from switchhook.objects import Gone, GoneReason
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime, time
 
     from services.recorder.catalog import Catalog
-    from services.recorder.kept_files import KeptFile, KeptFiles
+    from services.recorder.kept_files import KeptFiles
     from services.recorder.metrics import RecorderMetrics
     from services.recorder.store import Store
     from services.recorder.trouble import Trouble
@@ -76,10 +77,13 @@ class Retention:
 
     async def run(self) -> None:
         """Purge when it is due, until cancelled; at once when one was missed."""
-        await self._store.sweep_drafts()
+        is_swept = False
         while True:
             await self._trouble.pause()
             try:
+                if not is_swept:
+                    await self._store.sweep_drafts()
+                    is_swept = True
                 if not await self._is_ours():
                     self._metrics.stored_bytes.set(0)
                     await asyncio.sleep(_LOOK_AGAIN)
@@ -101,8 +105,7 @@ class Retention:
         async with self._purging:
             now, deleted = self._clock(), 0
             while expired := await self._kept.expired(now=now, limit=_BATCH):
-                await self._delete(expired, reason=GoneReason.EXPIRED)
-                deleted += len(expired)
+                deleted += len(await self._delete(expired, reason=GoneReason.EXPIRED))
             while old := await self._kept.forgettable(now=now, limit=_BATCH):
                 for file in old:
                     await self._store.delete(file.pbx, file.name)
@@ -121,23 +124,24 @@ class Retention:
         if not await self._is_ours():
             return 0
         quota = self._limits.quota
-        total, deleted = await self._kept.total(), 0
-        if quota is not None and total > quota:
-            async with self._purging:
-                while total > quota and (oldest := await self._kept.oldest(limit=_BATCH)):
-                    chosen = _enough(oldest, excess=total - quota)
-                    await self._delete(chosen, reason=GoneReason.QUOTA)
-                    deleted += len(chosen)
-                    total -= sum(file.size for file in chosen)
+        async with self._purging:  # the sum, too: what another one is deleting must not be deleted twice over
+            total, deleted = await self._kept.total(), 0
+            while quota is not None and total > quota and (oldest := await self._kept.oldest(limit=_BATCH)):
+                chosen = await self._delete(_enough(oldest, excess=total - quota), reason=GoneReason.QUOTA)
+                deleted += len(chosen)
+                total -= sum(file.size for file in chosen)
+        if quota is not None and (deleted or total > quota):
             log.warning("recordings.quota_reached", extra={"files": deleted, "bytes": total, "quota": quota})
         self._metrics.stored_bytes.set(total)
         return deleted
 
-    async def purge_these(self, files: Sequence[KeptFile]) -> None:
-        """Delete files because an operator wants it."""
+    async def purge_these(self, files: Sequence[KeptFile]) -> list[KeptFile]:
+        """Delete files because an operator wants it; gives those that were."""
+        deleted = list[KeptFile]()
         async with self._purging:
             for start in range(0, len(files), _BATCH):
-                await self._delete(files[start : start + _BATCH], reason=GoneReason.PURGED)
+                deleted += await self._delete(files[start : start + _BATCH], reason=GoneReason.PURGED)
+        return deleted
 
     async def clear_leftovers(self) -> None:
         """Delete what was stored for a link that ended otherwise."""
@@ -147,12 +151,17 @@ class Retention:
                 await self._kept.drop_leftover(pbx, name)
             log.info("recordings.leftovers_deleted", extra={"files": len(leftovers)})
 
-    async def _delete(self, files: Sequence[KeptFile], *, reason: GoneReason) -> None:
-        now = self._clock()
+    async def _delete(self, files: Sequence[KeptFile], *, reason: GoneReason) -> list[KeptFile]:
+        now, deleted = self._clock(), list[KeptFile]()
         for file in files:
-            await self._store.bury(file.pbx, file.name, Gone(at=now, reason=reason))
-        await self._kept.deleted(files, at=now, reason=reason)
-        self._metrics.purged(reason, len(files))
+            # Since it was chosen, somebody may have held it, or deleted it.
+            if await self._kept.is_free(file):
+                await self._store.bury(file.pbx, file.name, Gone(at=now, reason=reason))
+                deleted.append(file)
+        if deleted:
+            await self._kept.deleted(deleted, at=now, reason=reason)
+            self._metrics.purged(reason, len(deleted))
+        return deleted
 
     async def _last(self) -> datetime | None:
         last = await self._kept.last_purge()

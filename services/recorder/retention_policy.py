@@ -53,5 +53,8 @@ def next_purge(now: datetime, purge_at: time) -> datetime:
 
 
 def is_missed(last: datetime | None, now: datetime, purge_at: time) -> bool:
-    """True when the clock on the wall has shown `purge_at` since the last purge (naive and local, as `now`)."""
-    return last is None or last < next_purge(now, purge_at) - timedelta(days=1)
+    """True when the clock on the wall has shown `purge_at` since the last purge (naive and local, as `now`).
+
+    A last purge that is still to come was one of a clock that has been set since.
+    """
+    return last is None or last > now or last < next_purge(now, purge_at) - timedelta(days=1)

@@ -19,6 +19,7 @@ _GSM_SAMPLES_PER_BLOCK = 320
 _RIFF_SIZE = 12
 _FORMAT_SIZE = 16
 _SUBFORMAT = slice(24, 26)  # of an extensible format: the tag that it stands for
+_LONGEST = 366 * 86_400.0  # seconds; a header that says more is wrong, and no calendar need have the time
 _UNKNOWN_SIZES = (0, 0xFFFF_FFFF)
 
 
@@ -128,4 +129,6 @@ def _measure(written: _Format, *, declared: int, held: int) -> Wav | Defect:
         seconds = length // written.block * written.samples_per_block / written.rate
     if not seconds:
         return Defect.HEADER_ONLY
+    if seconds > _LONGEST:
+        return Defect.NOT_WAV
     return Wav(codec=codec, channels=written.channels, rate=written.rate, duration=timedelta(seconds=seconds))

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 CALL_NUMBER = re.compile(r"\((?P<number>[0-9]{1,10})\)\.[A-Za-z0-9]+$")
 SIDES = re.compile(r"(?:^|[\]_])(?P<a>[^-_\[\]]*)-(?P<b>[^-_\[\]]*)_[0-9]{14}[(.]")
+_IDS = range(1, 2**63)  # what a signed 64-bit column takes
+# What a PBX writes for a time that it does not have is the first or the last one there is, or that of some epoch.
+_YEARS = range(1971, 2200)
 _SIDE_FIELDS = ("FromDn", "ToDn", "FromCallerNumber", "ToCallerNumber")
 _DIRECTIONS = {
     "Local": Direction.INTERNAL,
@@ -70,7 +73,7 @@ class RecordingRow:
 def parse_row(fields: Mapping[str, object]) -> RecordingRow | None:
     """One element of the answer's `value`; None when it has no usable id."""
     identity = fields.get("Id")
-    if not isinstance(identity, int) or isinstance(identity, bool):
+    if not isinstance(identity, int) or isinstance(identity, bool) or identity not in _IDS:
         return None
     url = _text(fields.get("RecordingUrl")) or _text(fields.get("ArchivedUrl"))
     folder, _, name = url.replace("\\", "/").rpartition("/")
@@ -132,5 +135,7 @@ def _moment(value: object) -> datetime | None:
     try:
         moment = datetime.fromisoformat(_text(value))
     except ValueError:
+        return None
+    if moment.year not in _YEARS:
         return None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -30,7 +30,8 @@ class Trouble:
         self._clock = clock
         self._failures = 0
         self._since: datetime | None = None
-        self._next_try: datetime | None = None
+        self._failed_at: datetime | None = None
+        self._pause = timedelta()
 
     def failed(self, sentence: str, *, retry_after: timedelta | None = None) -> None:
         """It failed; `sentence` says what, and what to do. Failures of users who asked together count once."""
@@ -39,10 +40,10 @@ class Trouble:
         if self._since is None:
             self._since = now
             log.warning("recorder.trouble_began", extra={"check": self._check, "problem": sentence})
-        if self._next_try is None or now >= self._next_try:
+        if not self.is_resting:
             self._failures += 1
             pause = backoff(self._failures, base=_BASE, cap=_CAP, jitter=0.0)
-            self._next_try = now + max(pause, retry_after or pause)
+            self._failed_at, self._pause = now, max(pause, retry_after or pause)
 
     def succeeded(self) -> None:
         """It works."""
@@ -51,15 +52,21 @@ class Trouble:
         outage = (self._clock() - self._since).total_seconds()
         log.info("recorder.trouble_ended", extra={"check": self._check, "outage_seconds": round(outage, 3)})
         self._health.solved(self._check)
-        self._failures, self._since, self._next_try = 0, None, None
+        self._failures, self._since, self._failed_at = 0, None, None
+
+    @property
+    def rest(self) -> timedelta:
+        """How long it should not be tried; a clock that was set back ends it, or it might last for days."""
+        if self._failed_at is None or (passed := self._clock() - self._failed_at) < timedelta():
+            return timedelta()
+        return max(self._pause - passed, timedelta())
 
     @property
     def is_resting(self) -> bool:
         """True while it should not be tried again yet."""
-        return self._next_try is not None and self._clock() < self._next_try
+        return self.rest > timedelta()
 
     async def pause(self) -> None:
         """Wait until it may be tried again."""
-        left = self._next_try - self._clock() if self._next_try is not None else timedelta()
-        if left > timedelta():
-            await asyncio.sleep(left.total_seconds())
+        if self.is_resting:
+            await asyncio.sleep(self.rest.total_seconds())

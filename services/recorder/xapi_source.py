@@ -16,7 +16,7 @@ from services.recorder.source import Ahead, Fetched, NotFetched
 from switchhook.errors import PbxAnswer, PbxNotFound, PbxUnreachable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -38,8 +38,8 @@ class XapiSource:
 
     async def newest_mark(self) -> int:
         """The highest id in the list; 0 when it is empty."""
-        rows = await self._page({"$orderby": "Id desc", "$top": 1})
-        return max((row.id for row in rows), default=0)
+        listed = await self._page({"$orderby": "Id desc", "$top": 1})
+        return max((row.id for row in self._rows(listed)), default=0)
 
     def listed_after(self, mark: int) -> AsyncIterator[list[RecordingRow]]:
         """The rows above the id, page by page."""
@@ -74,18 +74,23 @@ class XapiSource:
     async def _pages(self, condition: str, *, last_id: int) -> AsyncIterator[list[RecordingRow]]:
         while True:
             filter_text = condition.format(last_id=last_id)
-            rows = await self._page({"$filter": filter_text, "$orderby": "Id asc", "$top": PAGE_SIZE})
+            listed = await self._page({"$filter": filter_text, "$orderby": "Id asc", "$top": PAGE_SIZE})
+            rows = [row for row in self._rows(listed) if row.id > last_id]
             if rows:
                 yield rows
                 last_id = max(row.id for row in rows)
-            if len(rows) < PAGE_SIZE:
+            # Where a full page brings nothing new, the PBX does not do what it is asked.
+            if len(listed) < PAGE_SIZE or not rows:
                 return
 
-    async def _page(self, query: Mapping[str, str | int]) -> list[RecordingRow]:
+    async def _page(self, query: Mapping[str, str | int]) -> list[object]:
         answer = await self._session.get_json(_LIST, query)
         listed = answer.get("value") if isinstance(answer, dict) else None
         if not isinstance(listed, list):
             raise PbxAnswer(200, "the PBX's list of recordings has no value")
+        return listed
+
+    def _rows(self, listed: Sequence[object]) -> list[RecordingRow]:
         rows = (parse_row(fields) for fields in listed if isinstance(fields, dict))
         ahead = self._session.clock_ahead
         return [row.earlier(ahead) for row in rows if row is not None]

@@ -17,14 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from switchhook.errors import ObjectDamaged
-from switchhook.objects.bucket import Bucket, Stored, open_bucket
+from switchhook.errors import ObjectDamaged, ObjectsUnreachable
+from switchhook.objects.bucket import PIECE_SIZE, Bucket, Stored, open_bucket
 from switchhook.objects.keyring import Keyring, read_keyring
 from switchhook.objects.sealed import (
     FILE_ID_SIZE,
     HEADER_SIZE,
     Header,
     Seal,
+    Span,
     opened_size,
     parse_header,
     sealed_size,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 _READ_SIZE = 256 * 1024
 _AT_ONCE = 5 * 1024 * 1024  # bytes that are sent to a bucket from memory
-_OPENED_AT_ONCE = 16 * 64 * 1024  # bytes of a sealed object that are read and opened together
+_OPENED_AT_ONCE = PIECE_SIZE  # bytes of a sealed object that are read and opened together: whole chunks
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +84,33 @@ class OpenObject:
 
     async def _part(self, start: int, length: int) -> AsyncIterator[bytes]:
         if self._seal is None:
-            came = 0
-            async for piece in self._bucket.stream(self._stored, start, start + length):
-                came += len(piece)
+            async for piece in self._plain(start, start + length):
                 yield piece
-            if came != length:
-                raise ObjectDamaged(f"{self.name}: became shorter while it was read")
             return
-        span = span_of(start, length, size=self.size)
+        # Nothing but the piece is held while whoever listens takes his time: a thousand do.
+        yield await self._opened(self._seal, span_of(start, length, size=self.size), length)
+
+    async def _opened(self, seal: Seal, span: Span, length: int) -> bytes:
         body = b"".join([piece async for piece in self._bucket.stream(self._stored, span.begin, span.end)])
         if len(body) != span.end - span.begin:
             raise ObjectDamaged(f"{self.name}: became shorter while it was read")
-        opened = await asyncio.to_thread(self._seal.opened, body, first_chunk=span.first_chunk, size=self.size)
-        yield opened[span.skip : span.skip + length]
+        opened = await asyncio.to_thread(seal.opened, body, first_chunk=span.first_chunk, size=self.size)
+        return opened[span.skip : span.skip + length]
+
+    async def _plain(self, start: int, end: int) -> AsyncIterator[bytes]:
+        while start < end:
+            asked_from = start
+            try:
+                async for piece in self._bucket.stream(self._stored, start, end):
+                    start += len(piece)
+                    yield piece
+            except ObjectsUnreachable:
+                # A request has a time limit, whoever listens slowly has none: where something came, ask for the rest.
+                if start == asked_from:
+                    raise
+            else:
+                if start != end:
+                    raise ObjectDamaged(f"{self.name}: became shorter while it was read")
 
 
 class Objects:

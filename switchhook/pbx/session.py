@@ -49,6 +49,7 @@ _YEARS = range(1970, 2200)  # a clock outside of these is none, and calculating 
 _SAME_TIME = timedelta(seconds=3)  # the header tells whole seconds
 _MAX_FRAME = 4 * 1024 * 1024  # bytes
 _LONGEST_ANSWER = 64 * 1024 * 1024  # bytes; a page of a call log or a snapshot of 20,000 calls has a few of them
+_QUOTED = 1000  # bytes of an error that are looked at
 _PATH_SAFE = "/$'(),:@=;&+!*%"  # OData paths carry functions and their arguments
 _QUERY_SAFE = "$'(),:@/"
 
@@ -186,7 +187,11 @@ class PbxSession:
         response = await self._authorised(get, lambda answer: answer.status)
         async with response:
             if response.status != HTTPStatus.OK:
-                raise self._refusal(path, response.status, await response.content.read(1000), response.headers)
+                try:
+                    body = await response.content.read(_QUOTED)
+                except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                    raise unreachable(self._access.name, self._base, error) from error
+                raise self._refusal(path, response.status, body, response.headers)
             yield Download(response, lambda error: unreachable(self._access.name, self._base, error))
 
     async def websocket(self) -> aiohttp.ClientWebSocketResponse:

@@ -137,6 +137,37 @@ async def test_a_proxy_that_is_not_trusted_cannot_name_another_address(library: 
     assert statuses[-1] == 429
 
 
+async def test_what_a_client_says_before_its_proxy_does_is_not_its_address(library: Library) -> None:
+    """A proxy may add a line of its own (HAProxy does) instead of writing into the client's."""
+    async with library.serving(trusted_proxies=("127.0.0.0/8",)) as port:
+        lines = "X-Forwarded-For: 203.0.113.{guess}\r\nX-Forwarded-For: 198.51.100.1\r\nConnection: close\r\n"
+        head = f"GET {PATH} HTTP/1.1\r\nHost: x\r\n{lines}\r\n"
+        statuses = [(await send(port, head.format(guess=guess).encode())).status for guess in range(25)]
+    assert statuses[-1] == 429
+
+
+@pytest.mark.parametrize("name", ["If-Modified-Since", "If-Unmodified-Since", "If-Range"])
+@pytest.mark.parametrize("date", [f"Sun, 06 Nov 1994 08:49:37 +{'9' * 30}", f"Sun, 06 Nov {'9' * 30} 08:49:37 GMT"])
+async def test_a_date_that_is_none_is_ignored(library: Library, name: str, date: str) -> None:
+    async with library.serving() as port:
+        fields = f"Host: x\r\nConnection: close\r\nRange: bytes=0-9\r\n{name}: {date}\r\n"
+        answer = await send(port, f"GET {library.link()} HTTP/1.1\r\n{fields}\r\n".encode())
+    assert answer.status == (200 if name == "If-Range" else 206)
+
+
+@pytest.mark.parametrize("raw", ["GET {link} x y HTTP/1.1\r\n\r\n", "GET {link}&{long} HTTP/1.1\r\n\r\n"])
+async def test_no_signature_of_a_request_that_cannot_be_read_is_logged(
+    library: Library, caplog: pytest.LogCaptureFixture, raw: str
+) -> None:
+    caplog.set_level("DEBUG")
+    link = library.link()
+    async with library.serving() as port:
+        answer = await send(port, raw.format(link=link, long="a" * 9000).encode())
+    assert answer.status == 400
+    assert any(record.message == "request.unreadable" for record in caplog.records)
+    assert not any(link.rpartition("sig=")[2][:8] in str(record.__dict__) for record in caplog.records)
+
+
 @pytest.mark.parametrize("name", ["Origin", "Range", "If-None-Match", "If-Range", "X-Forwarded-For", "Accept"])
 async def test_no_header_comes_back_as_another_one(library: Library, name: str) -> None:
     async with library.serving(cors_origins=("https://crm.example.com",), trusted_proxies=("127.0.0.0/8",)) as port:

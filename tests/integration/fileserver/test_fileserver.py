@@ -105,6 +105,10 @@ async def test_validators_of_an_answer_work_in_the_next_request(library: Library
         lost = await fetch(port, library.link(), If_Match='"stale"')
     assert [by_tag.status, by_date.status, by_tag.body] == [304, 304, b""]
     assert by_tag.headers["etag"] == tag
+    assert (by_tag.headers["cache-control"], by_tag.headers["vary"]) == (
+        first.headers["cache-control"],
+        first.headers["vary"],
+    )
     assert [part_by_tag.status, part_by_date.status] == [206, 206]
     assert (stale.status, len(stale.body)) == (200, len(AUDIO))
     assert (lost.status, lost.error) == (412, "precondition_failed")

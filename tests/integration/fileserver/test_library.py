@@ -49,6 +49,14 @@ async def test_what_is_gone_is_known(tmp_path: Path) -> None:
     assert await library(tmp_path, Keyring())[1].find("main", NAME) == gone
 
 
+async def test_what_is_said_to_be_gone_is_gone_although_it_could_not_be_deleted_yet(tmp_path: Path) -> None:
+    objects, found_in = library(tmp_path)
+    gone = Gone(at=datetime(2026, 5, 14, tzinfo=UTC), reason=GoneReason.PURGED)
+    await objects.put(object_name("main", NAME), SOUND)
+    await write_card(objects, "main", NAME, gone)
+    assert await found_in.find("main", NAME) == gone
+
+
 async def test_without_its_key_a_recording_is_an_error_and_not_absent(tmp_path: Path) -> None:
     objects, _ = library(tmp_path)
     await objects.put(object_name("main", NAME), SOUND)

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from services.fileserver.openapi import DESCRIBED
-from services.fileserver.service import Fileserver
+from services.fileserver.service import Fileserver, Limits
 from switchhook.runtime.admin import AdminServer
 from switchhook.runtime.health import Health
 from switchhook.settings import DatabaseSettings
@@ -113,6 +113,24 @@ async def test_other_links_go_on_to_work(library: Library, named: dict[str, str]
         assert (await fetch(office.port, library.link())).status == 200
 
 
+@pytest.mark.parametrize(
+    ("named", "status"),
+    [
+        ({"pbx": "main"}, 403),
+        ({"since": "2026-05-14T12:00:00Z", "until": "2026-05-14T12:00:01Z"}, 403),
+        ({"pbx": "branch"}, 200),
+        ({"since": "2026-05-14T12:00:01Z"}, 200),
+        ({"until": "2026-05-14T12:00:00Z"}, 200),
+    ],
+)
+async def test_an_open_link_that_names_no_pbx_is_revoked_by_where_it_leads(
+    library: Library, named: dict[str, str], status: int
+) -> None:
+    async with open_office(library, links="open") as office:
+        await office.ask("POST", "/links/revocations", **named)
+        assert (await fetch(office.port, PATH)).status == status
+
+
 async def test_a_revocation_outlives_the_process(library: Library) -> None:
     async with open_office(library) as office:
         await office.ask("POST", "/links/revocations", recipient="crm")
@@ -202,6 +220,19 @@ async def test_listens_are_kept_when_the_process_stops_and_forgotten_after_the_r
     library.now += timedelta(days=2)
     async with open_office(library, audit_retention=timedelta(days=1)) as office:
         await _until_kept(office, 0)
+
+
+async def test_what_was_heard_until_the_process_stopped_is_kept(library: Library) -> None:
+    await library.put(content=AUDIO * 30)
+    async with library.serving(Limits(drain=timedelta(seconds=0.1))) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"GET {library.link()} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        await reader.readexactly(100_000)
+    writer.close()
+    async with open_office(library) as office:
+        [listen] = await office.listens()
+    assert (listen["status"], listen["complete"]) == (200, False)
+    assert 100_000 <= listen["bytes"] < len(AUDIO) * 30
 
 
 async def test_links_work_while_the_database_is_away_and_the_listens_come_later(library: Library) -> None:

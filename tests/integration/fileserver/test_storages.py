@@ -89,9 +89,12 @@ async def test_a_bucket_can_send_the_listener_to_itself(tmp_path: Path, s3_serve
     async with library.serving(s3_delivery="redirect") as port:
         answer = await fetch(port, library.link(), Range="bytes=0-9")
         on_the_page = await fetch(port, f"{library.link()}&player=1")
+        head = await fetch(port, library.link(), "HEAD")
         forged = await fetch(port, library.link().replace("sig=", "sig=x"))
     assert (answer.status, answer.body) == (302, b"")
     assert (on_the_page.status, on_the_page.body) == (200, AUDIO)
+    # The bucket's address is signed for GET: with HEAD it would refuse.
+    assert (head.status, head.headers["content-length"]) == (200, str(len(AUDIO)))
     assert forged.status == 403
     async with aiohttp.ClientSession() as http, http.get(answer.headers["location"]) as response:
         assert await response.read() == AUDIO

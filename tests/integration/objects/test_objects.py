@@ -35,7 +35,7 @@ from switchhook.objects import (
     read_card,
     write_card,
 )
-from switchhook.objects.bucket import Bucket, open_bucket
+from switchhook.objects.bucket import PIECE_SIZE, Bucket, open_bucket
 from switchhook.settings import Settings, StorageSettings
 from tests.deadline import eventually
 from tests.relay import relay_to
@@ -103,6 +103,26 @@ async def test_what_is_large_is_streamed(objects: Objects, tmp_path: Path) -> No
     placed = await objects.put(NAME, large)
     assert placed.sha256 == hashlib.sha256(large.read_bytes()).hexdigest()
     assert await objects.measured(NAME) == placed
+    found = await objects.open(NAME)
+    assert found is not None
+    # A thousand listeners may have one each.
+    assert max([len(piece) async for piece in found.stream()]) <= 2 * PIECE_SIZE
+
+
+async def test_whoever_reads_slowly_gets_all_of_it(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request has a time limit, so that a bucket which hangs is noticed; a listener has all the time."""
+    storage, content = s3_server.storage(f"slow-{os.urandom(6).hex()}"), os.urandom(24_000_000)
+    await Objects(open_bucket(storage, root=None), Keyring()).put(NAME, content)
+    monkeypatch.setattr("switchhook.objects.bucket._TIMEOUT", timedelta(seconds=1))
+    monkeypatch.setattr("switchhook.objects.bucket._RETRIES", {"max_retries": 0})
+    found = await Objects(open_bucket(storage, root=None), Keyring()).open(NAME)
+    assert found is not None
+    pieces = list[bytes]()
+    async for piece in found.stream(5):
+        if len(pieces) in {1, 40}:
+            await asyncio.sleep(1.2)
+        pieces.append(piece)
+    assert b"".join(pieces) == content[5:]
 
 
 @pytest.mark.parametrize("content", [b"", b"x"])

@@ -30,7 +30,7 @@ from services.recorder.settlement import Settlement
 from services.recorder.store import Store
 from services.recorder.token_table import TokenTable
 from services.recorder.trouble import Trouble
-from switchhook.errors import LeaseLost
+from switchhook.errors import LeaseLost, StorageError
 from switchhook.objects import Keyring, Objects
 from switchhook.objects.bucket import open_bucket
 from switchhook.pbx import Token
@@ -42,13 +42,13 @@ from switchhook.storage.owners import Owners
 from tests.unit.recorder.calls import final, row
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from services.recorder.desk import Desk
     from services.recorder.findings import Listed
     from services.recorder.matching import AwaitedLink
-    from switchhook.storage import Database
+    from switchhook.storage import Database, Row
 
 pytestmark = pytest.mark.parametrize("engine", ["postgres"])
 NOW = datetime(2026, 3, 7, tzinfo=UTC)
@@ -236,6 +236,31 @@ async def test_a_claim_whose_answer_was_lost_is_found_again(data_dir: Path, data
         await one.database.write([Statement("UPDATE calls SET owner = ?", (one.lease.number,))])
         await one.step()
         assert len(one.pile.links) == 1
+
+
+async def test_a_call_is_brought_to_its_desk_once_when_the_database_fails_in_between(
+    data_dir: Path, database_url: str
+) -> None:
+    async with replica(database_url, data_dir) as one:
+        await one.find(1)
+        read = one.database.read
+
+        async def broken(sql: str, parameters: Sequence[object] = ()) -> Sequence[Row]:
+            if "listed_at" in sql:
+                raise StorageError("the connection was lost")
+            return await read(sql, parameters)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(one.database, "read", broken)
+            with pytest.raises(StorageError):
+                await one.step()
+        one.claims._is_unsure = True  # as `run` has it after a failure
+        await one.step()
+        await one.step()
+        [link] = one.pile.links
+        assert await one.database.read("SELECT owner FROM calls") == [(one.lease.number,)]
+        await one.settle(link)
+        await one.step()
 
 
 async def test_only_who_has_the_pbx_keeps_what_is_read_of_its_list(data_dir: Path, database_url: str) -> None:

@@ -11,12 +11,16 @@ import time
 from array import array
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from services.recorder.folder_source import FolderSource
+from services.recorder.jobs import Reason
+from services.recorder.source import NotFetched
 from simulator import Simulator, SimulatorOptions
+from switchhook.errors import PbxUnreachable
 from switchhook.events import EventType
 from tests.deadline import eventually
 from tests.integration.recorder.office import (
@@ -29,11 +33,13 @@ from tests.integration.recorder.office import (
     sink_running,
 )
 from tests.unit.recorder.calls import final as call_end
+from tests.unit.recorder.calls import row as row_of_the_list
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
+    from io import FileIO
 
+    from services.recorder.rows import RecordingRow
     from switchhook.events import Event
 
 PATIENCE = 30.0
@@ -151,6 +157,12 @@ def sound_file(seconds: float, *, rate: int = 8000, channels: int = 1, amplitude
     return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
 
 
+def foreign_file() -> bytes:
+    """A whole file in a codec that nobody knows."""
+    sound = sound_file(3)
+    return sound[:20] + b"\x34\x12" + sound[22:]
+
+
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A header that never agrees with its file counts soon."""
@@ -166,6 +178,9 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
         ([sound_file(0)], "header_only", 0),
         ([sound_file(3, rate=44_100, channels=2)], "", 1),
         ([sound_file(3, amplitude=0), sound_file(3)], "", 1),
+        ([sound_file(3), foreign_file()], "", 1),
+        ([foreign_file(), foreign_file(), sound_file(3)], "", 1),
+        ([foreign_file(), sound_file(0.1)], "ffmpeg_failed", 0),
         ([sound_file(0.1), sound_file(3, amplitude=0)], "silent", 0),
     ],
 )
@@ -184,7 +199,8 @@ async def test_what_cannot_be_heard_is_absent_with_the_reason(
         jobs = {path.name for path in (data_dir / "recordings").rglob("*.mp3")}
     assert event.recording is not None
     assert event.recording.reason == reason
-    assert event.type is (EventType.RECORDING_ABSENT if reason else EventType.RECORDING_READY)
+    without = EventType.RECORDING_FAILED if reason == "ffmpeg_failed" else EventType.RECORDING_ABSENT
+    assert event.type is (without if reason else EventType.RECORDING_READY)
     assert [file.index for file in event.recording.files] == list(range(1, files + 1))
     assert len(jobs) == files
 
@@ -249,6 +265,58 @@ async def test_what_grows_and_what_may_be_unseen_is_told(folder: Path, monkeypat
     after = time.monotonic()
     assert await look() == []
     assert source.ahead().unseen_for >= timedelta(seconds=after - looked)
+
+
+async def looked(source: FolderSource, mark: int) -> list[RecordingRow]:
+    """What two looks through the whole folder bring."""
+    rows = []
+    for _ in range(2):
+        source._scan_due = 0.0
+        rows += [row async for page in source.listed_after(mark) for row in page]
+    return rows
+
+
+async def test_a_file_of_tomorrow_hides_none_of_today(folder: Path) -> None:
+    """A server's clock was wrong for a moment."""
+    source = FolderSource(folder, pbx="main", timezone="UTC", patience=timedelta(minutes=1))
+    tomorrow, today = folder / "tomorrow.wav", folder / "today.wav"
+    tomorrow.write_bytes(sound_file(0.1))
+    os.utime(tomorrow, (time.time() + 86_400, time.time() + 86_400))
+    mark = await source.newest_mark()
+    assert [row.file for row in await looked(source, 1)] == ["tomorrow.wav"]
+    today.write_bytes(sound_file(0.1))
+    [row] = await looked(source, mark)
+    assert (row.file, row.place >= mark) == ("today.wav", True)
+
+
+async def test_a_file_that_cannot_be_read_hides_no_other(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(path: str) -> FileIO:
+        if path == "locked.wav":
+            raise PermissionError(13, "Permission denied")
+        return really(path)
+
+    source = FolderSource(folder, pbx="main", timezone="UTC", patience=timedelta())
+    really = source._opened
+    monkeypatch.setattr(source, "_opened", opened)  # root reads everything
+    for name in ("locked.wav", "open.wav"):
+        (folder / name).write_bytes(sound_file(0.1))
+    rows = {row.file: row for row in await looked(source, 1)}
+    assert set(rows) == {"locked.wav", "open.wav"}
+    with pytest.raises(PbxUnreachable, match="Permission denied"):
+        await source.download(rows["locked.wav"], folder / "copy")
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def test_a_row_that_came_over_rest_has_no_file_here(folder: Path, tmp_path: Path) -> None:
+    source = FolderSource(folder, pbx="main", timezone="UTC", patience=timedelta())
+    before = descriptors()
+    fetched = await source.download(row_of_the_list(7), tmp_path / "copy")
+    assert isinstance(fetched, NotFetched)
+    assert fetched.reason is Reason.FILE_NOT_FOUND
+    assert descriptors() == before
 
 
 def _no_watch(*_: object, **__: object) -> AsyncIterator[object]:

@@ -71,9 +71,11 @@ class Archive:
         )
         self.retention = self.limited()
 
-    def limited(self, *, quota: int | None = None, store: Store | None = None) -> Retention:
+    def limited(
+        self, *, quota: int | None = None, store: Store | None = None, health: ServiceHealth | None = None
+    ) -> Retention:
         """A retention with this quota."""
-        health = ServiceHealth()
+        health = health or ServiceHealth()
         return Retention(
             self.catalog,
             self.kept,
@@ -216,6 +218,81 @@ async def test_what_is_held_outlives_its_retention(data_dir: Path, database_url:
         assert await log.release(call) == 1
         assert await kept.retention.purge() == 1
         assert not path.exists()
+
+
+async def test_who_asks_twice_at_once_does_not_delete_twice_as_much(data_dir: Path, database_url: str) -> None:
+    async with archive(data_dir, database_url) as kept:
+        paths = []
+        for number in range(1, 7):
+            paths.append(await kept.record(final(number=number)))
+            kept.now += timedelta(minutes=1)
+        limited = kept.limited(quota=22)  # of 30 bytes
+        assert sum(await asyncio.gather(limited.enforce_quota(), limited.enforce_quota())) == 2
+        assert [path.exists() for path in paths] == [False, False, True, True, True, True]
+
+
+@pytest.mark.parametrize("way", ["expired", "quota", "chosen"])
+async def test_what_is_held_while_others_are_deleted_stays(data_dir: Path, database_url: str, way: str) -> None:
+    class Slow(Store):
+        """The operator's order comes after the first file."""
+
+        async def bury(self, pbx: str, name: RecordingName, gone: Gone) -> None:
+            await super().bury(pbx, name, gone)
+            await RecordingLog(kept.database).hold(CallName("main", final(number=2).call.id), at=kept.now)
+
+    async with archive(data_dir, database_url) as kept:
+        paths = []
+        for number in range(1, 4):
+            paths.append(await kept.record(final(number=number)))
+            kept.now += timedelta(minutes=1)
+        retention = kept.limited(quota=7, store=Slow(kept.objects, kept.kept))
+        if way == "expired":
+            kept.now += DAYS
+            assert await retention.purge() == 2
+        elif way == "quota":
+            assert await retention.enforce_quota() == 2
+        else:
+            files = await kept.kept.oldest(limit=9)
+            assert [file.name.call_id for file in await retention.purge_these(files)] == [
+                final(number=number).call.id for number in (1, 3)
+            ]
+        assert [path.exists() for path in paths] == [False, True, False]
+
+
+async def test_what_is_deleted_already_is_not_deleted_for_another_reason(data_dir: Path, database_url: str) -> None:
+    async with archive(data_dir, database_url) as kept:
+        await kept.record(final())
+        files = await kept.kept.oldest(limit=9)
+        kept.now += DAYS
+        assert await kept.retention.purge() == 1
+        assert await kept.retention.purge_these(files) == []
+        gone = await read_card(kept.objects, "main", RecordingName(final().call.id, 1, 1))
+        assert gone == Gone(at=kept.now, reason=GoneReason.EXPIRED)
+
+
+async def test_what_was_told_is_not_deleted_for_a_recorder_that_froze_before_it_stored_the_same(
+    data_dir: Path, database_url: str
+) -> None:
+    async with archive(data_dir, database_url) as kept:
+        path = await kept.record(final())  # by another one, meanwhile
+        await kept.kept.begin_upload("main", RecordingName(final().call.id, 1, 1))
+        await kept.retention.clear_leftovers()
+        assert path.exists()
+
+
+async def test_a_storage_that_cannot_be_looked_through_is_said_and_ends_nothing(
+    data_dir: Path, database_url: str
+) -> None:
+    async with archive(data_dir, database_url) as kept:
+        away = Objects(open_bucket(StorageSettings(), root=data_dir / ("x" * 300)), Keyring())
+        health = ServiceHealth()
+        task = asyncio.create_task(kept.limited(store=Store(away, kept.kept), health=health).run())
+        try:
+            await eventually(lambda: task.done() or "retention" in health.report().problems)
+            assert not task.done()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_a_purge_that_was_interrupted_goes_on(data_dir: Path, database_url: str) -> None:

@@ -53,6 +53,8 @@ async def test_recordings_are_listed_held_and_deleted(data_dir: Path, tmp_path: 
             assert said.endswith("would be deleted; 1 are held and stay\n")
             assert len(list((data_dir / "recordings").rglob("*.mp3"))) == 2
 
+            for empty in ({"call": ""}, {"call": "main/"}, {"pbx": ""}):
+                assert (await running.ask("POST", "/recordings/purge", json=empty))[0] == 400
             assert (await running.ask("POST", "/recordings/purge", json={"since": "1h"}))[1]["files"] == 1
             assert [path.name for path in (data_dir / "recordings").rglob("*.mp3")] == [f"{first}-1-1.mp3"]
             listed = (await running.ask("GET", "/recordings?all=true"))[1]["recordings"]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from services.recorder.filing import made_up_end
 from services.recorder.folder_rows import file_row, name_times
 from services.recorder.rows import RecordingRow, row_from_json, row_to_json
 from switchhook.events import Direction
+from switchhook.rpc import decode, encode
 
 PRAGUE = ZoneInfo("Europe/Prague")
 LENGTH = timedelta(seconds=60)
@@ -44,6 +47,13 @@ def test_names(path: str, number: int | None, outside: str, direction: Direction
     assert row.ended_at == WRITTEN
     assert (row.file, row.place) == (path, 5)
     assert row_from_json(row_to_json(row)) == row
+
+
+def test_a_name_of_bytes_that_are_no_text_can_be_told_of() -> None:
+    row = read(os.fsdecode(b"10\xff/[x]_42\xfe0777-10\xff_%s(46).wav" % TIME.encode()))
+    assert os.fsencode(row.file).startswith(b"10\xff/")
+    end = made_up_end("main", row, timezone="UTC", at=WRITTEN)
+    assert decode(encode(end)).user == row.user != ""
 
 
 def test_the_folder_is_the_extension() -> None:

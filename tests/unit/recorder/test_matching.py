@@ -163,9 +163,25 @@ def test_names_are_read_as_far_as_they_can_be(name: str, number: int | None, sid
     assert side in parsed.sides
 
 
-@pytest.mark.parametrize("fields", [{}, {"Id": None}, {"Id": "7"}, {"Id": True}])
+@pytest.mark.parametrize("fields", [{}, {"Id": None}, {"Id": "7"}, {"Id": True}, {"Id": 0}, {"Id": 2**63}])
 def test_a_row_without_an_id_is_no_row(fields: dict[str, object]) -> None:
     assert parse_row(fields) is None
+
+
+@pytest.mark.parametrize(
+    "unset",
+    [
+        "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59.9999999Z",
+        "0001-01-01T00:00:00+14:00",
+        "1601-01-01T00:00:00Z",
+        "9950-01-01T00:00:00Z",
+    ],
+)
+def test_a_time_that_a_pbx_writes_for_none_is_none(unset: str) -> None:
+    parsed = parse_row({**LISTED, "StartTime": unset, "EndTime": unset})
+    assert parsed is not None
+    assert (parsed.started_at, parsed.ended_at) == (None, None)
 
 
 def test_missing_fields_are_tolerated() -> None:

@@ -88,6 +88,12 @@ def test_defects(content: bytes, defect: Defect) -> None:
     assert judged(content) is defect
 
 
+def test_a_length_that_nobody_ever_talked_is_none() -> None:
+    layout = struct.pack("<HHIIHHHH", 49, 1, 1, 1, 1, 0, 2, 65_535)  # one sample a second, 65,535 of them in a byte
+    head = b"RIFF\0\0\0\0WAVEfmt " + struct.pack("<I", len(layout)) + layout + b"data\0\0\0\0"
+    assert inspect(head, len(head) + 1_000_000) is Defect.NOT_WAV
+
+
 def test_a_few_missing_bytes_do_not_make_a_recording_bad() -> None:
     sound = judged(wav(15_990, declared=16_000))
     assert isinstance(sound, Wav)
