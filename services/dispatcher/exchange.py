@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 from yarl import URL
 
-from services.dispatcher.connector import used
+from services.dispatcher.connector import left, used
 from services.dispatcher.wire import written
 
 if TYPE_CHECKING:
@@ -177,6 +177,6 @@ def _leave(connection: Connection, *, is_read: bool) -> None:
     """Keep the connection for the next exchange, if nothing of this one is left in it."""
     transport = connection.transport
     if is_read and transport is not None and not transport.get_write_buffer_size():
-        connection.release()
+        left(connection)
     else:
         connection.close()
