@@ -66,7 +66,10 @@ async def test_what_is_no_traceparent_costs_nothing_but_the_trace(data_dir: Path
     ]
     with collecting() as collector:
         tracing = configure_tracing(collector.endpoint, "dispatcher")
-        async with WebhookReceiver() as receiver, running(settings(data_dir, endpoint(receiver)), tracing=tracing) as run:
+        async with (
+            WebhookReceiver() as receiver,
+            running(settings(data_dir, endpoint(receiver)), tracing=tracing) as run,
+        ):
             await publish(run.address, events)
             await eventually(lambda: len(receiver.webhooks) == len(foreign))
         await asyncio.to_thread(tracing.shutdown)
