@@ -49,6 +49,12 @@ class AdminClient:
         self._is_safe = parts.scheme == "https"
         self._host, self._base = parts.hostname, parts.path.rstrip("/")
         self._token = token
+        try:
+            self._connection()  # which connects later
+            self._host.encode("idna")
+            self._base.encode("ascii")
+        except (http.client.InvalidURL, UnicodeError):
+            raise refusal from None
 
     def get(self, path: str, query: Mapping[str, object] | None = None) -> dict[str, Any]:
         """The document at a path under the API's root. Raises `AdminFailed`, `ConfigError`."""
