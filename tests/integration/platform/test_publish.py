@@ -254,7 +254,7 @@ async def test_bytes_that_are_no_batch_are_refused_and_no_error_of_the_server(
     listen: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serve_publish(listen, Sink().accept) as address, open_channel(address) as channel:
-        call = channel.stream_stream("/switchhook.v1.CallEvents/Publish")()
+        call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream("/switchhook.v1.CallEvents/Publish")()
         await call.write(b"\xff\xff\xff")
         with pytest.raises(grpc.aio.AioRpcError, match="not a batch of events"):
             await call.read()
