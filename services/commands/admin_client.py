@@ -37,17 +37,24 @@ class AdminClient:
 
     def __init__(self, url: str, token: str) -> None:
         """Raises `ConfigError` when the url is none."""
-        parts = urlsplit(url if "://" in url else f"http://{url}")
+        refusal = ConfigError((f"--url {url}: must be like http://127.0.0.1:9464",))
         try:
+            parts = urlsplit(url if "://" in url else f"http://{url}")
             self._port = parts.port
         except ValueError:
-            self._port = 0
+            raise refusal from None
         if parts.scheme not in {"http", "https"} or not parts.hostname or self._port == 0:
-            raise ConfigError((f"--url {url}: must be like http://127.0.0.1:9464",))
+            raise refusal
         self._url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         self._is_safe = parts.scheme == "https"
         self._host, self._base = parts.hostname, parts.path.rstrip("/")
         self._token = token
+        try:
+            self._connection()  # which connects later
+            self._host.encode("idna")
+            self._base.encode("ascii")
+        except (http.client.InvalidURL, UnicodeError):
+            raise refusal from None
 
     def get(self, path: str, query: Mapping[str, object] | None = None) -> dict[str, Any]:
         """The document at a path under the API's root. Raises `AdminFailed`, `ConfigError`."""

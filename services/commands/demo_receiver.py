@@ -79,7 +79,7 @@ class DemoReceiver:
         try:
             webhook = _read(request.match_info["endpoint"], dict(request.query), await request.read())
         except ValueError:
-            return web.Response(status=_BAD_REQUEST, text="the body is no JSON object")
+            return web.Response(status=_BAD_REQUEST, text="the body is no JSON object, or its links are no list")
         self.webhooks += 1
         _print(webhook_line(webhook, self._local_time(), in_colour=self._in_colour))
         for link in webhook.links:
@@ -87,8 +87,7 @@ class DemoReceiver:
         return web.Response(status=_OK)
 
     async def _try_link(self, endpoint: str, link: str) -> None:
-        parts = urlsplit(link)
-        probe = await self._probe(f"{self._links_at}{parts.path}?{parts.query}" if self._links_at else link)
+        probe = await self._probe(link)
         self.links += 1
         self.links_that_play += not probe.problem
         _print(link_line(endpoint, link, probe, self._local_time(), in_colour=self._in_colour))
@@ -96,12 +95,14 @@ class DemoReceiver:
     async def _probe(self, link: str) -> Probe:
         """Ask for the head as a browser's player does, then play the whole file."""
         try:
-            async with self._client.head(link) as head:
+            parts = urlsplit(link)
+            url = f"{self._links_at}{parts.path}?{parts.query}" if self._links_at else link
+            async with self._client.head(url) as head:
                 if head.status != _OK:
                     return Probe(problem=f"HTTP {head.status}")
-            async with self._client.get(link) as response:
+            async with self._client.get(url) as response:
                 mp3 = await response.read()
-        except (ClientError, TimeoutError) as error:
+        except (ClientError, TimeoutError, ValueError) as error:  # the last for what is no address
             return Probe(problem=str(error) or type(error).__name__)
         try:
             sound = await asyncio.to_thread(MP3, io.BytesIO(mp3))
@@ -118,12 +119,15 @@ async def _healthy(_request: web.Request) -> web.Response:
 
 
 def _read(endpoint: str, query: dict[str, str], body: bytes) -> Webhook:
-    """Raises ValueError when there is a body and it is no JSON object."""
+    """Raises ValueError when there is a body and it is no JSON object, or its links are no list."""
     document = orjson.loads(body) if body else {}
     if not isinstance(document, dict):
         raise ValueError("not an object")  # noqa: TRY004 - one kind of error for every body that is none
     told = {**query, **document}
-    links = [str(link) for key in ("FileUrls", "FILES") for link in told.pop(key, [])]
+    lists = [told.pop(key, []) for key in ("FileUrls", "FILES")]
+    if not all(isinstance(links, list) for links in lists):
+        raise ValueError("no list of links")
+    links = [str(link) for links in lists for link in links]
     fields = {key.lower(): str(value) for key, value in told.items()}
     return Webhook(endpoint=endpoint, fields=fields, links=tuple(links))
 

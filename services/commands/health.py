@@ -46,7 +46,7 @@ def _connection(url: str) -> tuple[http.client.HTTPConnection | None, str]:
         if parts.scheme not in _CONNECTIONS or not parts.hostname or parts.port == 0:
             return None, ""
         return _CONNECTIONS[parts.scheme](parts.hostname, parts.port, timeout=_TIMEOUT), parts.path.rstrip("/")
-    except ValueError:
+    except (ValueError, http.client.InvalidURL):
         return None, ""
 
 

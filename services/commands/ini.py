@@ -31,7 +31,7 @@ def parse_ini(text: str) -> dict[str, str]:
         if not stripped or stripped[0] in ";#[" or "=" not in stripped:
             continue
         key, _, value = stripped.partition("=")
-        values[key.strip().upper()] = _unquote(value.strip())
+        values[_printable(key.strip()).upper()] = _unquote(value.strip())
     return values
 
 
@@ -48,6 +48,11 @@ def parse_users(text: str) -> tuple[str, ...]:
 def is_true(value: str) -> bool:
     """What the old plug-ins took for "on"."""
     return value.strip().lower() in _TRUE
+
+
+def _printable(key: str) -> str:
+    """What is unknown is shown, on terminals and in a file that bears no control characters."""
+    return "".join(character if character.isprintable() else "?" for character in key)
 
 
 def _unquote(value: str) -> str:

@@ -24,6 +24,7 @@ from services.dispatcher.guard import ForbiddenAddress
 from services.dispatcher.outcome import Failure, Response
 from services.dispatcher.proxied import ProxiedTargets
 from services.dispatcher.signing import signature_headers
+from switchhook.telemetry.traceparent import parse_traceparent
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -93,10 +94,10 @@ class Connections:
     async def attempt(
         self, request: HttpRequest, *, event_id: EventId, now: datetime, traceparent: str = ""
     ) -> Response | Failure:
-        """Send the request once. The receiver is told `now` as its time, and the `traceparent` if there is one."""
+        """Send the request once. The receiver is told `now` as its time, and the `traceparent` if it is one."""
         signed = signature_headers(event_id, int(now.timestamp()), request.body, self._endpoint.keys)
         headers = {**self._headers, **request.headers, **signed}
-        if traceparent:
+        if parse_traceparent(traceparent) is not None:
             headers["traceparent"] = traceparent
         peer = Peer()
         token = peer_of_attempt.set(peer)

@@ -99,16 +99,22 @@ class GuardedConnector(aiohttp.TCPConnector):
 class _Answers(ResponseHandler):
     """Reads answers; a peer that sends more of them than anybody waits for loses its connection.
 
-    Without this, interim answers without end, or answers on an idle connection, would pile up without bound.
+    Without this, interim answers without end would pile up without bound, and an answer that came while the connection
+    was idle would be taken for that of the next request.
     """
 
     peer = ""  # `ip:port`
+    is_idle = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.peer = _written(transport.get_extra_info("peername"))
 
     def data_received(self, data: bytes) -> None:
+        if self.is_idle:
+            if self.transport is not None:
+                self.transport.abort()
+            return
         super().data_received(data)
         if len(self._buffer) > MOST_ANSWERS:
             self._buffer.clear()
@@ -119,10 +125,18 @@ class _Answers(ResponseHandler):
 
 def used(connection: Connection) -> str:
     """The attempt uses this connection; the address that it leads to, as `ip:port`."""
-    protocol = connection.protocol
-    peer = protocol.peer if isinstance(protocol, _Answers) else ""
+    peer = ""
+    if isinstance(protocol := connection.protocol, _Answers):
+        peer, protocol.is_idle = protocol.peer, False
     _remember(peer)
     return peer
+
+
+def left(connection: Connection) -> None:
+    """The attempt is over, and the next one may use the connection, unless the peer says anything before."""
+    if isinstance(protocol := connection.protocol, _Answers):
+        protocol.is_idle = True
+    connection.release()
 
 
 def _remember(address: str) -> None:

@@ -78,6 +78,7 @@ class Endpoints:
 
     async def pause(self, name: str, *, reason: Reason = Reason.OPERATOR) -> None:
         """Let nothing through to it until it is resumed. Raises `KeyError`, `StorageError`."""
+        await self.refresh()  # another dispatcher may have heard the contrary a moment ago
         if self._gates[name].state is EndpointState.PAUSED:
             return
         now = self._clock()
@@ -88,6 +89,7 @@ class Endpoints:
 
     async def resume(self, name: str) -> None:
         """Deliver to it again, also when its breaker holds deliveries back. Raises `KeyError`, `StorageError`."""
+        await self.refresh()
         gate = self._gates[name]
         if gate.state is EndpointState.ACTIVE:
             return

@@ -184,7 +184,12 @@ def gets(endpoint: Endpoint, event_type: EventType) -> bool:
 def deadline_of(endpoint: Endpoint, event: Event) -> datetime | None:
     """When it is too late to tell the endpoint of the event; None is never."""
     deadline = endpoint.deadlines.get(CLASS_BY_TYPE[event.type])
-    return None if deadline is None else event.occurred_at + deadline
+    if deadline is None:
+        return None
+    try:
+        return event.occurred_at + deadline
+    except OverflowError:  # the last day of the year 9999, which .NET takes for "never"
+        return None
 
 
 def wire_url(written: str) -> str:

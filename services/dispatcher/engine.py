@@ -74,6 +74,7 @@ class Engine:
             Overdue(database),
             claims=claims,
             lanes_by_endpoint=self.lanes_by_endpoint,
+            doubt=surroundings.deliveries.doubt,
             metrics=metrics,
             clock=surroundings.clock,
         )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 from yarl import URL
 
-from services.dispatcher.connector import used
+from services.dispatcher.connector import left, used
 from services.dispatcher.wire import written
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Exchanges:
             beginning, read = await _beginning(content, until=min(deadline, self._loop.time() + BODY_PATIENCE))
             answer = Answer(message.code, message.headers, beginning, read, peer)
         except BaseException:
-            connection.close()
+            _drop(connection)
             raise
         _leave(connection, is_read=content.is_eof())
         return answer
@@ -177,6 +177,13 @@ def _leave(connection: Connection, *, is_read: bool) -> None:
     """Keep the connection for the next exchange, if nothing of this one is left in it."""
     transport = connection.transport
     if is_read and transport is not None and not transport.get_write_buffer_size():
-        connection.release()
+        left(connection)
     else:
-        connection.close()
+        _drop(connection)
+
+
+def _drop(connection: Connection) -> None:
+    """Close it now: else what a peer does not take of a request would be kept for as long as it likes."""
+    if connection.transport is not None:
+        connection.transport.abort()
+    connection.close()

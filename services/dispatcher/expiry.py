@@ -17,8 +17,9 @@ from services.dispatcher.ready import Turn
 from switchhook.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from services.dispatcher.arrivals import CallKey
     from services.dispatcher.claims import Claims
     from services.dispatcher.lanes import Lanes
     from services.dispatcher.metrics import DispatcherMetrics
@@ -41,12 +42,15 @@ class Expiry:
         *,
         claims: Claims,
         lanes_by_endpoint: Mapping[str, Lanes],
+        doubt: Callable[[str, CallKey], None],
         metrics: DispatcherMetrics,
         clock: Clock,
     ) -> None:
+        """`doubt` is told of lanes that got no new head (see `lane_repair`)."""
         self._overdue = overdue
         self._claims = claims
         self._lanes_by_endpoint = lanes_by_endpoint
+        self._doubt = doubt
         self._metrics = metrics
         self._clock = clock
 
@@ -84,7 +88,9 @@ class Expiry:
             for late in reserved:
                 self._lanes_by_endpoint[late.endpoint].leave(late.event)
         for each in expired:
-            if each.next_head is not None:
+            if each.next_head is None:
+                self._doubt(each.late.endpoint, each.late.call)
+            else:
                 self._lanes_by_endpoint[each.late.endpoint].offer(Turn(each.next_head))
         return self._count(expired)
 

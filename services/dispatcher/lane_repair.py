@@ -2,7 +2,8 @@
 
 One adds a delivery behind a head whose end another one is just committing: neither sees the other, and the lane has no
 head. So whoever finished a lane, or added to one, has it looked at once more after the commit; the later of the two
-looks sees both. What a killed process owed is found by a look at the whole table, at the start and when one is dead.
+looks sees both. What a killed process owed is found by a look at the whole table: at the start, when one is dead, and
+every minute.
 """
 
 from __future__ import annotations

@@ -250,9 +250,7 @@ class Lanes:
             self._employ(self._group, turn)
 
     def _employ(self, group: asyncio.TaskGroup, turn: Turn) -> None:
-        worker = group.create_task(self._work(turn))
-        self._workers.add(worker)
-        worker.add_done_callback(self._workers.discard)
+        self._workers.add(group.create_task(self._work(turn)))
 
     def _pick(self) -> Turn | None:
         """The turn that may go now, if there is one; else `start_at` is when to ask again."""
@@ -284,21 +282,29 @@ class Lanes:
 
     async def _work(self, first: Turn) -> None:
         turn: Turn | None = first
-        while turn is not None:
-            # A turn may have waited here for longer than its claim lasts.
-            is_ours = self._claims.holds(turn.head)
-            settled = await self._deliver(turn) if is_ours else Settled()
-            self.leave(turn.head.event)
-            if not is_ours:
-                self._fall_behind()
-            self._expect(settled.due_at)
-            if settled.next_head is not None:
-                self._go_on(settled.next_head, turn.rank)
-            if turn.rank is Rank.PROBE:
-                self._is_probing = False
-            if self._gate.state is not self._state or self._is_short:
-                self._wake.set()
-            turn = self._pick() if self._group is not None and len(self._workers) <= self._concurrency else None
+        try:
+            while turn is not None:
+                await self._finish(turn)
+                turn = self._pick() if self._group is not None and len(self._workers) <= self._concurrency else None
+        finally:
+            # In this very step: a head that is offered before the loop runs callbacks of the task finds its place free.
+            if (worker := asyncio.current_task()) is not None:
+                self._workers.discard(worker)
+
+    async def _finish(self, turn: Turn) -> None:
+        # A turn may have waited here for longer than its claim lasts.
+        is_ours = self._claims.holds(turn.head)
+        settled = await self._deliver(turn) if is_ours else Settled()
+        self.leave(turn.head.event)
+        if not is_ours:
+            self._fall_behind()
+        self._expect(settled.due_at)
+        if settled.next_head is not None:
+            self._go_on(settled.next_head, turn.rank)
+        if turn.rank is Rank.PROBE:
+            self._is_probing = False
+        if self._gate.state is not self._state or self._is_short:
+            self._wake.set()
 
     @property
     def _is_short(self) -> bool:

@@ -45,8 +45,6 @@ class Watch:
 
     def attempted(self, attempt: Attempt, cause: Cause, *, now: datetime, is_probe: bool) -> list[Statement]:
         """An attempt was made; what is to be told of it. Nothing may be awaited between this and `consequences`."""
-        if attempt.reason is Reason.FORBIDDEN_ADDRESS:
-            self._note_availability(attempt, now)  # no fault of the endpoint, but the operator has to know
         self._note_availability(attempt, now)
         if attempt.outcome is OutcomeKind.PAUSED or attempt.reason in NO_FAULT_OF_THE_ENDPOINT:
             return []

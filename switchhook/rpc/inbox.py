@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from google.protobuf.message import DecodeError
+
+from switchhook.errors import CodecError
 from switchhook.v1 import events_pb2 as pb
 
 if TYPE_CHECKING:
@@ -21,13 +24,17 @@ class Inbox:
         self._stirred = asyncio.Event()
         self._room = asyncio.Semaphore(_LIMIT)
         self._closed = False
+        self.error: CodecError | None = None
 
     async def fill(self, read: Callable[[], Awaitable[object]]) -> None:
-        """Read until the producer has said its last."""
-        while isinstance(request := await read(), pb.PublishRequest):
-            await self._room.acquire()
-            self._requests.append(request)
-            self._stirred.set()
+        """Read until the producer has said its last, or what is no batch: then that is the `error`."""
+        try:
+            while isinstance(request := await read(), pb.PublishRequest):
+                await self._room.acquire()
+                self._requests.append(request)
+                self._stirred.set()
+        except DecodeError as error:
+            self.error = CodecError(f"not a batch of events: {error}")
         self.close()
 
     async def take(self) -> list[pb.PublishRequest]:

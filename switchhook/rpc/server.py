@@ -136,7 +136,7 @@ class _Servicer:
                 return code, sentence
             self._answered("ok", perf_counter() - began, events)
             await context.write(pb.PublishResponse(batch=requests[-1].batch))
-        return None
+        return None if inbox.error is None else _status(inbox.error)
 
     async def _accept_whole(self, events: Sequence[Received]) -> None:
         task = asyncio.ensure_future(self._accept(events))

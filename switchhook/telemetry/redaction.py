@@ -12,11 +12,12 @@ _SECRET_KEY = re.compile(
     r"(?:^|[_-])(?:secret|password|passwd|authorization|cookie|token|sig|signature|api[_-]?key)$", re.IGNORECASE
 )
 _NUMBER_KEYS = frozenset({"number", "outside_number", "caller", "callee", "did"})
-# The values of such parameters in queries and forms, of such members in JSON, and bearer tokens.
+# The values of such parameters in queries and forms, of such members in JSON, and credentials, as a server shows them
+# that answers with the request.
 _SECRET_TEXT = re.compile(
     r"""((?:\b|_)(?:sig|signature|access_token|refresh_token|client_secret|secret|password|token)=)[^&\s"'<>]+"""
     r"""|("(?:access_token|refresh_token|client_secret|secret|password|token)"\s*:\s*)"[^"]*\""""
-    r"""|(\bBearer\s+)[^\s"',]+""",
+    r"""|((?:\bBearer|\bauthorization\W{1,5}Basic)\s+)[^\s"',]+""",
     re.IGNORECASE,
 )
 # Every key and every value that is changed by `redacted_value` holds one of these, whatever its case.

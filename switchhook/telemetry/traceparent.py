@@ -44,7 +44,7 @@ def parse_traceparent(text: str) -> TraceParent | None:
 
 def is_sampled(text: str) -> bool:
     """Whether the trace of a traceparent is kept; false for what is none. Much cheaper than parsing one of ours."""
-    return len(text) == _LENGTH and text[-1] in _ENDING
+    return len(text) == _LENGTH and text[-1] in _ENDING and _FORM.fullmatch(text) is not None
 
 
 def trace_id_of(text: str) -> str | None:

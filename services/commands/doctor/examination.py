@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from switchhook.settings import Settings
 
 _AT_ONCE = 20  # PBXs and endpoints, of which there may be hundreds
-_LIMIT = 30.0  # seconds for each of them, in which its parts have limits of their own
+_LIMIT = 30.0  # seconds for each part, which has shorter limits of its own
 _OWN_SUBJECTS = ("pbx ", "endpoint ")  # problems that are told with their subjects
 
 
@@ -49,13 +49,13 @@ async def examine(settings: Settings, *, clock: Clock) -> list[Finding]:
             in_turn(f"endpoint {entry.name}", examine_endpoint(entry, settings, running, clock=clock))
             for entry in settings.endpoint
         ),
-        asyncio.to_thread(examine_data_dir, settings),
-        examine_database(settings),
-        examine_storage(settings),
-        examine_ffmpeg(settings),
-        examine_fileserver(settings, running),
-        asyncio.to_thread(lambda: list(examine_link_key(settings))),
-        asyncio.to_thread(lambda: list(examine_certificates(settings, clock=clock))),
+        _limited(Subject("data_dir"), asyncio.to_thread(examine_data_dir, settings)),
+        _limited(Subject("database"), examine_database(settings)),
+        _limited(Subject("storage"), examine_storage(settings)),
+        _limited(Subject("ffmpeg"), examine_ffmpeg(settings)),
+        _limited(Subject("fileserver"), examine_fileserver(settings, running)),
+        _limited(Subject("fileserver"), asyncio.to_thread(lambda: list(examine_link_key(settings)))),
+        _limited(Subject("rpc"), asyncio.to_thread(lambda: list(examine_certificates(settings, clock=clock)))),
     )
     known = [*_configuration(settings), *_services(running), *(finding for part in parts for finding in part)]
     return list(_by_subject(known))
@@ -67,6 +67,9 @@ async def _limited(subject: Subject, examination: Awaitable[list[Finding]]) -> l
             return await examination
     except TimeoutError:
         return [subject.failed("address", f"its examination did not end within {_LIMIT:.0f} s", "look at its load")]
+    except OSError as error:  # a folder that this user may not enter: the other parts go on
+        detail = f"{error.filename or subject.name} cannot be looked at ({error.strerror or error})"
+        return [subject.failed("access", detail, "run doctor as the user of Switchhook")]
 
 
 def misconfigured(error: ConfigError) -> list[Finding]:

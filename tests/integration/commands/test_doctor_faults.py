@@ -217,6 +217,18 @@ async def test_folders_that_cannot_be_written(tmp_path: Path) -> None:
         assert "give" in found(findings, subject, check).remedy
 
 
+async def test_folders_that_cannot_even_be_looked_at_are_findings_like_all_others(tmp_path: Path) -> None:
+    """Root may look everywhere, so their names are too long instead of their folder closed."""
+    folder = tmp_path / ("x" * 300)
+    async with WebhookReceiver() as receiver:
+        findings = await examined(tmp_path, endpoint_table(receiver.url), head=f'data_dir = "{folder}"\n')
+    for subject in ("data_dir", "storage", "fileserver"):
+        assert "cannot be looked at" in found(findings, subject, "access").detail
+        assert "as the user of Switchhook" in found(findings, subject, "access").remedy
+    assert found(findings, "endpoint crm", "answer").verdict is Verdict.OK
+    assert found(findings, "ffmpeg", "mp3").verdict is Verdict.OK
+
+
 async def test_no_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "none"))

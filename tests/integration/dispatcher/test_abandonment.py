@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from services.dispatcher.breaker import BreakerRules
 from tests.deadline import eventually
 from tests.integration.dispatcher.harness import endpoint, publish, running, settings
 from tests.receiver import Answer, WebhookReceiver
@@ -25,7 +26,8 @@ async def test_the_calls_of_abandoned_deliveries_are_told(data_dir: Path, databa
         gone = endpoint(failing, "gone", retry_schedule=("1h",), concurrency=1)
         crm = endpoint(ops, "ops", events=("recording",))
         before = settings(data_dir, gone, crm, operator_endpoint="ops", database=database_url)
-        async with running(before) as run:
+        patient = BreakerRules(least_attempts=2 * len(events))  # the pause alone is to be told
+        async with running(before, breaker_rules=patient) as run:
             await publish(run.address, events)
             await eventually(lambda: failing.webhooks)
             assert run.dispatcher.endpoints is not None

@@ -8,14 +8,21 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from services.dispatcher.admission import Admission
 from services.dispatcher.arrivals import CallKey
+from services.dispatcher.breaker import USUAL_RULES
 from services.dispatcher.claims import Claims
 from services.dispatcher.deliveries import Deliveries, Head, Status
 from services.dispatcher.endpoints import Endpoint, Format
+from services.dispatcher.expiry import Expiry
+from services.dispatcher.gate import Gate
 from services.dispatcher.kept_events import KeptEvents
 from services.dispatcher.lane_repair import LaneRepair
+from services.dispatcher.lanes import Lanes, Settled
+from services.dispatcher.metrics import DispatcherMetrics
+from services.dispatcher.overdue import Overdue
 from switchhook.rpc import Received, encode
 from switchhook.storage import open_database
 from switchhook.storage.database import Statement
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
     from pathlib import Path
 
+    from services.dispatcher.ready import Turn
     from switchhook.storage.database import Database
 
     Join = Callable[[], Coroutine[None, None, "Replica"]]
@@ -215,6 +223,44 @@ async def test_a_lane_that_lost_its_head_between_two_replicas_gets_one(join: Joi
     assert [head.sequence for head in await one.heads()] == [2]
     one.repair.doubt("crm", CALL)
     assert await one.repair.look() == 0
+
+
+async def _nothing(_turn: Turn) -> Settled:
+    return Settled()
+
+
+async def _never() -> bool:
+    return False
+
+
+@postgres
+async def test_a_lane_whose_last_delivery_expired_is_looked_at_once_more(join: Join) -> None:
+    """As above: the other one adds its delivery behind the head that expires in this moment."""
+    one = await join()
+    await keep(one.deliveries, stored(1))
+    await one.database.write([Statement("UPDATE deliveries SET deadline_at = 1")])
+    lanes = Lanes(
+        "crm",
+        deliveries=one.deliveries,
+        claims=one.claims,
+        deliver=_nothing,
+        gate=Gate(rules=USUAL_RULES, now=NOW),
+        may_probe=_never,
+        concurrency=1,
+        clock=lambda: NOW,
+    )
+    expiry = Expiry(
+        Overdue(one.database),
+        claims=one.claims,
+        lanes_by_endpoint={"crm": lanes},
+        doubt=one.deliveries.doubt,
+        metrics=DispatcherMetrics(CollectorRegistry(), endpoints=["crm"]),
+        clock=lambda: NOW,
+    )
+    await expiry.look()
+    await keep(one.deliveries, stored(2))
+    await one.database.write([Statement("UPDATE deliveries SET due_at = NULL")])
+    assert await one.repair.look() == 1
 
 
 @postgres

@@ -7,6 +7,7 @@ import gzip
 import itertools
 import time
 import tracemalloc
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -225,6 +226,50 @@ async def test_a_connection_that_was_told_too_much_is_not_used_again() -> None:
             for _ in range(3):
                 assert isinstance(await send(connections, url), Response)
     assert len(peers) == 3
+
+
+async def test_nothing_is_kept_for_an_endpoint_that_does_not_take_its_requests() -> None:
+    async with serving(deaf) as port:
+        url = f"http://127.0.0.1:{port}/"
+        async with connected(receiver_of(url, timeout="1s")) as connections:
+            result = await send(connections, url, body=b"x" * 16_000_000)
+            assert isinstance(result, Failure)
+            await eventually(lambda: not open_to(port), within=2, message="the request still waits to be sent")
+
+
+def open_to(port: int) -> list[str]:
+    """The connections to a port of this machine that a process still holds."""
+    lines = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+    return [line[1] for line in lines if line[2].endswith(f":{port:04X}") and line[9] != "0"]
+
+
+async def test_an_answer_that_nobody_asked_for_is_not_taken_for_that_of_the_next_request() -> None:
+    """A server that answers twice, the second time when the connection is idle: what follows would be lost."""
+    peers = []
+    is_idle, has_spoken = asyncio.Event(), asyncio.Event()
+
+    async def script(reader: Reader, writer: Writer) -> None:
+        peers.append(writer.get_extra_info("peername"))
+        await request(reader)
+        if len(peers) > 1:
+            writer.write(b"HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n")
+            await reader.read()
+        writer.write(OK + b"content-length: 0\r\n\r\n")
+        await is_idle.wait()
+        writer.write(OK + b"content-length: 0\r\n\r\n")
+        has_spoken.set()
+        await request(reader)
+
+    async with serving(script) as port:
+        url = f"http://127.0.0.1:{port}/"
+        async with connected(receiver_of(url)) as connections:
+            assert isinstance(await send(connections, url), Response)
+            is_idle.set()
+            await has_spoken.wait()
+            await asyncio.sleep(0.05)  # what is in the socket is read by this very event loop, in its next rounds
+            result = await send(connections, url)
+    assert isinstance(result, Response)
+    assert (result.status, len(peers)) == (500, 2)
 
 
 async def test_a_connection_is_used_again_while_it_behaves() -> None:

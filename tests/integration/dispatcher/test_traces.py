@@ -55,3 +55,23 @@ async def test_a_retry_is_part_of_the_trace_and_one_that_is_hours_late_is_linked
         ("delivered", ""),
         ("delivered", ""),
     ]
+
+
+async def test_what_is_no_traceparent_costs_nothing_but_the_trace(data_dir: Path) -> None:
+    """A producer may send anything: the event is accepted and arrives all the same."""
+    foreign = ("x" * (len(SAMPLED) - 1) + "1", "a\r\nb: c")
+    events = [
+        replace(an_event(call=a_call(f"230307114903_{number}")), observed_at=utc_now(), traceparent=traceparent)
+        for number, traceparent in enumerate(foreign)
+    ]
+    with collecting() as collector:
+        tracing = configure_tracing(collector.endpoint, "dispatcher")
+        async with (
+            WebhookReceiver() as receiver,
+            running(settings(data_dir, endpoint(receiver)), tracing=tracing) as run,
+        ):
+            await publish(run.address, events)
+            await eventually(lambda: len(receiver.webhooks) == len(foreign))
+        await asyncio.to_thread(tracing.shutdown)
+    assert not any("traceparent" in webhook.headers for webhook in receiver.webhooks)
+    assert not collector.spans

@@ -250,6 +250,18 @@ async def test_an_event_of_a_newer_sender_is_refused_and_nothing_of_its_batch_ac
     assert sink.ids == []
 
 
+async def test_bytes_that_are_no_batch_are_refused_and_no_error_of_the_server(
+    listen: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serve_publish(listen, Sink().accept) as address, open_channel(address) as channel:
+        call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream("/switchhook.v1.CallEvents/Publish")()
+        await call.write(b"\xff\xff\xff")
+        with pytest.raises(grpc.aio.AioRpcError, match="not a batch of events"):
+            await call.read()
+        assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert not caplog.records
+
+
 async def test_the_standard_health_service_answers(listen: str) -> None:
     async with serve_publish(listen, Sink().accept) as address, open_channel(address) as channel:
         stub = health_pb2_grpc.HealthStub(channel)

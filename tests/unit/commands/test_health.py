@@ -9,7 +9,7 @@ from tests.acceptance.product import free_port
 
 
 @pytest.mark.parametrize(
-    "url", ["://", "ftp://127.0.0.1", "http://127.0.0.1:port", "http://[::1", "http://127.0.0.1:0"]
+    "url", ["://", "ftp://127.0.0.1", "http://127.0.0.1:port", "http://[::1", "http://127.0.0.1:0", "http://a b"]
 )
 def test_an_address_that_is_none_is_a_mistake_of_the_command(url: str) -> None:
     assert readiness(url) == (MISUSED, [f"--url {url}: must be like http://127.0.0.1:9464"])

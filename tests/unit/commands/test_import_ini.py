@@ -204,3 +204,12 @@ async def test_of_a_name_that_leads_inside_the_key_is_said() -> None:
     [sentence] = await asyncio.to_thread(said_of_names, endpoints)
     assert sentence.startswith(f"endpoint crm: {name} is ")
     assert "allow_private = [" in sentence
+
+
+def test_a_damaged_file_becomes_a_configuration_that_loads(tmp_path: Path) -> None:
+    """A key that holds control characters is listed in a comment, where TOML forbids them."""
+    raw = b"WEBHOOK_URL=https://crm.example.com/hook\n\x00\x1b[31mKEY\x01=1\n"
+    settings, text, warnings = converted(tmp_path, {"WebhooksApi.ini": raw})
+    assert settings.endpoint[0].url == "https://crm.example.com/hook"
+    assert "#   WebhooksApi.ini: ??[31MKEY?" in text
+    assert any("unknown key ??[31MKEY?" in warning for warning in warnings)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from services.dispatcher.endpoints import Endpoint, EventClass, Format, wants, wire_url
+from services.dispatcher.endpoints import Endpoint, EventClass, Format, deadline_of, wants, wire_url
 from switchhook.events import Direction, EventType, Transfer
 from switchhook.settings import DispatcherSettings, EndpointSettings
 from tests.unit.dispatcher.events import a_call, an_event
@@ -115,3 +116,11 @@ def test_an_endpoint_overrides_the_dispatcher() -> None:
 )
 def test_an_address_is_encoded_only_where_it_must_be(written: str, sent: str) -> None:
     assert wire_url(written) == sent
+
+
+def test_a_time_near_the_end_of_all_time_has_no_deadline() -> None:
+    """A PBX may tell 9999-12-31: the event must not end the intake."""
+    minute = endpoint(deadlines={EventClass.RINGING: timedelta(minutes=1)})
+    known = an_event(EventType.RINGING)
+    assert deadline_of(minute, known) == known.occurred_at + timedelta(minutes=1)
+    assert deadline_of(minute, replace(known, occurred_at=datetime.max.replace(tzinfo=UTC))) is None

@@ -27,6 +27,9 @@ REQUEST = aiohttp.RequestInfo(URL("http://x/"), "POST", CIMultiDictProxy(CIMulti
         ("two\nlines\x00\tand more", "two lines and more"),
         ("key AbCdEfGhIjKlMnOpQrStUvWxYz is wrong", "key … is wrong"),
         ("?password=hunter2&x=1", "?password=***&x=1"),
+        ("Authorization: Basic dXNlcjpwYXNz (unknown)", "Authorization: Basic *** (unknown)"),
+        ('{"authorization": "Basic dXNlcjpwYXNz"}', '{"authorization": "Basic ***"}'),
+        ("Basic authentication is wanted", "Basic authentication is wanted"),
     ],
 )
 def test_numbers_and_secrets_are_taken_out(text: str, kept: str) -> None:
