@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from services.recorder.trouble import Trouble
     from switchhook.runtime.clock import Clock
     from switchhook.storage import Statement
+
+log = logging.getLogger(__name__)
 
 _YOUNG = timedelta(seconds=60)
 _SLOWEST = timedelta(seconds=15)
@@ -125,6 +128,9 @@ class Finder:
                 raise
             except (StorageError, OSError) as error:
                 self._trouble.failed(f"the recorder's files cannot be read or written: {error}")
+            except Exception as error:  # the boundary of the lane: what one PBX lists must not end all others' recorder
+                log.exception("recordings.look_broke", extra={"pbx": self._pbx})
+                self._trouble.failed(f"{self._pbx}: what it lists cannot be understood ({type(error).__name__})")
             else:
                 self._trouble.succeeded()
             await self._rest()

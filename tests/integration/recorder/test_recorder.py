@@ -28,9 +28,10 @@ from tests.integration.recorder.office import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
+    from services.recorder.rows import RecordingRow
     from switchhook.events import Event
     from switchhook.settings import Settings
 
@@ -62,6 +63,22 @@ async def told(sink: Sink, final: Event) -> list[Event]:
 
 def mp3_path(settings: Settings, event: Event, index: int = 1) -> Path:
     return settings.data_dir / "recordings" / event.pbx / f"{event.call.id}-{event.link}-{index}.mp3"
+
+
+async def test_a_list_that_nobody_foresaw_ends_no_recorder(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever one PBX says, the others' recordings go on; and its own, when it comes to its senses."""
+    def beyond_us(fields: Mapping[str, object]) -> RecordingRow | None:
+        raise RecursionError("a row that nobody foresaw")
+
+    monkeypatch.setattr("services.recorder.xapi_source.parse_row", beyond_us)
+    async with office(data_dir) as (pbx, sink, settings), recorder_running(settings) as running:
+        final = await played(pbx, running)
+        await eventually(lambda: "RecursionError" in running.problems.get("pbx main recordings", ""), within=PATIENCE)
+        assert sink.of(final) == []
+        monkeypatch.undo()
+        [event] = await told(sink, final)
+        assert event.type is EventType.RECORDING_READY
+        await eventually(lambda: "pbx main recordings" not in running.problems, within=PATIENCE)
 
 
 @pytest.mark.parametrize("codec", ["pcm", "stereo", "a-law", "mu-law", "gsm"])
