@@ -82,6 +82,19 @@ def sign_link(path: str, *, pbx: str, recipient: str, expires_at: datetime, key:
     return f"{claims}&{urlencode({_SIGNATURE: _signature(path, claims, key)})}"
 
 
+def link_query(
+    path: str, *, pbx: str, recipient: str, expires_at: datetime, key: LinkKey | None, is_only_pbx: bool
+) -> str:
+    """What follows the path in an address, with its question mark: all that `sign_link` says.
+
+    Without a key, for links that are open, nothing but the PBX; and not that where it is the only one: two may have
+    given a call the same id.
+    """
+    if key is not None:
+        return f"?{sign_link(path, pbx=pbx, recipient=recipient, expires_at=expires_at, key=key)}"
+    return "" if is_only_pbx else f"?{urlencode({'pbx': pbx})}"
+
+
 @dataclass(frozen=True, slots=True)
 class LinkClaims:
     """What a query says of its link, to be trusted only with the verdict `GENUINE`; empty where it says nothing."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 import aiohttp
 
 from services.recorder.link_verdict import LinkVerdict
-from switchhook.links import SELF_CHECK, sign_link
+from switchhook.links import SELF_CHECK, link_query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,10 +41,18 @@ class LinkCheck:
     """An async context. `base` is `fileserver.public_url`; `key` None where links are open."""
 
     def __init__(
-        self, base: str, key: LinkKey | None, *, trouble: Trouble, metrics: RecorderMetrics, clock: Clock
+        self,
+        base: str,
+        key: LinkKey | None,
+        *,
+        is_only_pbx: bool,
+        trouble: Trouble,
+        metrics: RecorderMetrics,
+        clock: Clock,
     ) -> None:
         self._base = base
         self._key = key
+        self._is_only_pbx = is_only_pbx
         self._trouble = trouble
         self._metrics = metrics
         self._clock = clock
@@ -92,11 +100,15 @@ class LinkCheck:
         return LinkVerdict.WORKS, ""
 
     def _address(self, pbx: str, file: RecordingFile) -> str:
-        if self._key is None:
-            return f"{self._base}{file.path}"
-        expires_at = self._clock() + _VALID
-        query = sign_link(file.path, pbx=pbx, recipient=SELF_CHECK, expires_at=expires_at, key=self._key)
-        return f"{self._base}{file.path}?{query}"
+        query = link_query(
+            file.path,
+            pbx=pbx,
+            recipient=SELF_CHECK,
+            expires_at=self._clock() + _VALID,
+            key=self._key,
+            is_only_pbx=self._is_only_pbx,
+        )
+        return f"{self._base}{file.path}{query}"
 
 
 def _explained(error: Exception) -> str:

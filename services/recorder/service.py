@@ -143,7 +143,14 @@ class Recorder:
         fileserver = self._settings.fileserver
         key = None if fileserver.links == "open" else link_key(self._settings)
         trouble = Trouble("public link", health=health, clock=self._clock)
-        check = LinkCheck(fileserver.public_url, key, trouble=trouble, metrics=self._metrics, clock=self._clock)
+        check = LinkCheck(
+            fileserver.public_url,
+            key,
+            is_only_pbx=len(self._settings.pbx) <= 1,
+            trouble=trouble,
+            metrics=self._metrics,
+            clock=self._clock,
+        )
         return await stack.enter_async_context(check)
 
     async def _serve(self, database: Database, health: ServiceHealth) -> NoReturn:

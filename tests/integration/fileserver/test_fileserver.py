@@ -177,6 +177,17 @@ async def test_open_links_need_no_signature(library: Library) -> None:
     assert [absent.status, traversal.status] == [404, 404]
 
 
+async def test_an_open_link_opens_the_recording_of_the_pbx_that_it_names(library: Library) -> None:
+    """Two PBXs may have given a call the same id."""
+    folder = library.data_dir / "recordings" / "branch"
+    folder.mkdir()
+    (folder / PATH.rpartition("/")[2]).write_bytes(AUDIO[::-1])
+    async with library.serving(links="open") as port:
+        answers = [await fetch(port, f"{PATH}?pbx={name}") for name in ("main", "branch", "elsewhere")]
+    assert [answer.body for answer in answers[:2]] == [AUDIO, AUDIO[::-1]]
+    assert answers[2].status == 404
+
+
 async def test_a_compressed_neighbour_is_never_served(library: Library) -> None:
     folder = library.data_dir / "recordings" / "main"
     (folder / f"{PATH.rpartition('/')[2]}.gz").write_bytes(gzip.compress(b"other"))

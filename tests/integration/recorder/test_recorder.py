@@ -67,6 +67,7 @@ def mp3_path(settings: Settings, event: Event, index: int = 1) -> Path:
 
 async def test_a_list_that_nobody_foresaw_ends_no_recorder(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever one PBX says, the others' recordings go on; and its own, when it comes to its senses."""
+
     def beyond_us(fields: Mapping[str, object]) -> RecordingRow | None:
         raise RecursionError("a row that nobody foresaw")
 
