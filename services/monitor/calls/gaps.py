@@ -39,7 +39,9 @@ def found_again(picture: Picture, snapshot: Snapshot, *, lost_at: datetime) -> N
     with picture.in_gap(found=snapshot.rows):
         picture.vacancies.watched_again(snapshot.at)
         for call in renumbered(picture.register, snapshot.legs, snapshot.rows, picture.plan):
-            picture.end(call, lost_at)
+            logged = [picture.logged_ends[key] for key in call.legs if key in picture.logged_ends]
+            picture.end(call, max(logged, default=lost_at))
+        picture.logged_ends.clear()
         resync(picture, snapshot, gone_at=lost_at)
 
 
@@ -91,6 +93,7 @@ def replay(
     Calls that are known to be over, and those that ended earlier, are old news. The legs in `shown` live on: a segment
     also ends where a leg goes on in another role. Pauses again and again: a long gap has hundreds of thousands of rows.
     """
+    picture.logged_ends.clear()
     with picture.in_gap():
         for place, frame in enumerate(missed_frames(segments, picture.register, picture.plan, since=since), 1):
             if (call := picture.register.by_number(frame.call.number)) is not None and begins_anew(frame.call, call):
@@ -99,6 +102,8 @@ def replay(
                 leg_seen(picture, frame.leg, frame.at)
             elif frame.key not in shown:
                 leg_gone(picture, frame.key, frame.at)
+            else:
+                picture.logged_ends[frame.key] = frame.at
             if place % _PIECE == 0:
                 yield
         know_joins(segments, picture.register)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime, timedelta, tzinfo
 
-    from services.monitor.calls.legs import ActiveCall, Leg
+    from services.monitor.calls.legs import ActiveCall, Leg, LegKey
     from services.monitor.calls.live import LiveCall
     from services.monitor.calls.numbering import NumberingPlan
 
@@ -35,6 +35,8 @@ class Picture:
         self.register = CallRegister(pbx, timezone)
         self.vacancies = Vacancies(self.register, grace=grace)
         self.unshown = UnshownCalls()
+        self.logged_ends: dict[LegKey, datetime] = {}
+        """When legs were gone, by the log, under whose keys others are shown: those of calls that got their numbers."""
         self._report_internal = report_internal
         self._is_in_gap = False
         self._found_rows: dict[int, ActiveCall] | None = None  # while a gap's end shows what is older than that moment

@@ -8,7 +8,8 @@ from itertools import groupby
 
 from services.monitor.calls.history import CallKey, Segment
 from services.monitor.calls.legs import ActiveCall, Leg, LegStatus
-from switchhook.events import DnKind
+from switchhook.events import DnKind, EventType
+from tests.unit.monitor.logs import row
 from tests.unit.monitor.table import NUMBER, START, apply, describe, new_tracker
 
 
@@ -56,15 +57,31 @@ def test_the_same_caller_reaches_the_same_extension_again() -> None:
         party_number=NUMBER,
         originated_by="ROUTER",
     )
-    row = ActiveCall(number=10, caller_dn="10007", caller_number=NUMBER, callee_dn="117", callee_number="117")
+    listed = ActiveCall(number=10, caller_dn="10007", caller_number=NUMBER, callee_dn="117", callee_number="117")
     for established, calls in ((1.5, 1), (8.0, 2)):
         tracker = new_tracker()
         apply(tracker, "0.0 upsert 117/1 Ringing call=10 routed=1")
         apply(tracker, "1.0 upsert 117/1 Connected call=10 routed=1")
         at, lost_at = START + timedelta(seconds=9), START + timedelta(seconds=6)
-        known = replace(row, established_at=START + timedelta(seconds=established))
+        known = replace(listed, established_at=START + timedelta(seconds=established))
         tracker.resync([leg], asked_at=at, at=at, lost_at=lost_at, rows=[known])
         assert len({event.call.id for event in tracker.take().events}) == calls
+
+
+def test_a_call_whose_number_and_leg_are_another_ones_by_now_ended_when_the_log_says() -> None:
+    """The watch was lost a while after the moment until which it is known to have followed: after a fall, seconds."""
+    tracker = new_tracker()
+    apply(tracker, "0.0 upsert 117/1 Ringing call=10 routed=1")
+    apply(tracker, "1.0 upsert 117/1 Connected call=10 routed=1")
+    [leg] = tracker.calls[0].legs.values()
+    at, lost_at = START + timedelta(seconds=9), START + timedelta(seconds=1.2)
+    tracker.replay([row("10007>117 0-5.6 @1")], since=lost_at, shown={leg.key})
+    known = ActiveCall(
+        number=10, caller_dn="10007", caller_number=NUMBER, callee_dn="117", callee_number="117", established_at=at
+    )
+    tracker.resync([leg], asked_at=at, at=at, lost_at=lost_at, rows=[known])
+    ended = [describe(event) for event in tracker.take().events if event.type is EventType.ENDED]
+    assert ended == ["5.6 ended 117 link=1 answered 4.6s reconciled"]
 
 
 def test_a_consultation_that_the_log_shows_as_joined_does_not_end_its_call() -> None:
