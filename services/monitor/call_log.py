@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from services.monitor.calls.history import Segment, decode_history_id
-from services.monitor.payloads import read_time, rows
+from services.monitor.payloads import read_time, rows, text_of
 from switchhook.errors import PbxAnswer
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ _PAGE = 500  # rows
 _MOST_ROWS = 20_000  # the PBX's own limit
 _LONGEST = timedelta(days=30)  # a longer segment is a mistake, and calculating with it may overflow
 _SHORTEST = timedelta(minutes=10)  # of a period that is read in two halves because it has more rows than that
-_LONGEST_TEXT = 256  # characters that are kept
 _MOST_RECORDINGS = 20  # of a row
 _HIGHEST_ID = 2**31 - 1  # by the vendor's description
 _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
@@ -75,20 +74,16 @@ def read_segment(row: Mapping[str, Any]) -> Segment | None:
     return Segment(
         key=key,
         main=decode_history_id(str(row.get("MainCallHistoryId") or "")) or key,
-        source_dn=_text(row, "SourceDn"),
-        source_number=_text(row, "SourceCallerId").removeprefix("Ext."),
-        destination_dn=_text(row, "DestinationDn"),
-        destination_number=_text(row, "DestinationCallerId").removeprefix("Ext."),
+        source_dn=text_of(row, "SourceDn"),
+        source_number=text_of(row, "SourceCallerId").removeprefix("Ext."),
+        destination_dn=text_of(row, "DestinationDn"),
+        destination_number=text_of(row, "DestinationCallerId").removeprefix("Ext."),
         started_at=started_at,
         answered_at=answered_at,
         ended_at=started_at + ringing + talking,
-        reason=_text(row, "Reason"),
+        reason=text_of(row, "Reason"),
         recording_ids=_recording_ids(row),
     )
-
-
-def _text(row: Mapping[str, Any], name: str) -> str:
-    return str(row.get(name) or "")[:_LONGEST_TEXT]
 
 
 def _numbers(row: Mapping[str, Any]) -> Iterator[int]:

@@ -74,7 +74,7 @@ def read_frame(message: object) -> Frame:
     event = message.get("event") if isinstance(message, dict) else None
     if not isinstance(event, dict) or not isinstance(event.get("event_type"), int):
         raise PayloadError("websocket message without event.event_type")
-    entity = _text(event, "entity")
+    entity = told[:_LONGEST_TEXT] if isinstance(told := event.get("entity"), str) else ""
     match = _ENTITY.fullmatch(entity)
     attached = event.get("attached_data")
     return Frame(
@@ -89,7 +89,7 @@ def read_leg(participant: object, plan: NumberingPlan) -> Leg:
     """One participant object."""
     if not isinstance(participant, dict):
         raise PayloadError("participant is not an object")
-    dn = _text(participant, "dn")
+    dn = text_of(participant, "dn")
     if not dn or len(dn) > _LONGEST_DN:
         raise PayloadError("participant.dn is missing or no DN")
     kind = plan.kind_of(dn)
@@ -99,13 +99,13 @@ def read_leg(participant: object, plan: NumberingPlan) -> Leg:
         kind=kind,
         status=_status(participant.get("status")),
         number=_number(participant, "callid"),
-        party_dn=_text(participant, "party_dn"),
+        party_dn=text_of(participant, "party_dn"),
         party_kind=_party_kind(participant, plan),
-        party_number=_text(participant, "party_caller_id"),
-        did=_text(participant, "party_did"),
-        referred_by=_text(participant, "referred_by_dn"),
-        on_behalf_of=_text(participant, "on_behalf_of_dn"),
-        originated_by=_text(participant, "originated_by_dn"),
+        party_number=text_of(participant, "party_caller_id"),
+        did=text_of(participant, "party_did"),
+        referred_by=text_of(participant, "referred_by_dn"),
+        on_behalf_of=text_of(participant, "on_behalf_of_dn"),
+        originated_by=text_of(participant, "originated_by_dn"),
     )
 
 
@@ -167,9 +167,9 @@ def _is_as(leg: Leg, participant: Mapping[str, Any], plan: NumberingPlan) -> boo
 def visible_dns(dns: object) -> dict[str, DnKind]:
     """The DNs of the answer to GET /callcontrol, with their kinds."""
     return {
-        number: _KIND_BY_CLASS.get(_text(dn, "type").lower(), DnKind.UNKNOWN)
+        number: _KIND_BY_CLASS.get(text_of(dn, "type").lower(), DnKind.UNKNOWN)
         for dn in (dns if isinstance(dns, list) else ())
-        if isinstance(dn, dict) and (number := _text(dn, "dn"))
+        if isinstance(dn, dict) and (number := text_of(dn, "dn"))
     }
 
 
@@ -223,9 +223,9 @@ def read_time(text: object) -> datetime | None:
 
 
 def _party_kind(participant: Mapping[str, Any], plan: NumberingPlan) -> DnKind | None:
-    name = _text(participant, "party_dn_type").lower()
+    name = text_of(participant, "party_dn_type").lower()
     if name in ("", "none"):
-        kind = plan.kind_of(_text(participant, "party_dn"))
+        kind = plan.kind_of(text_of(participant, "party_dn"))
         return None if kind is DnKind.UNKNOWN else kind
     return _KIND_BY_CLASS.get(name, DnKind.UNKNOWN)
 
@@ -237,11 +237,15 @@ def _status(value: object) -> LegStatus:
         return LegStatus.UNKNOWN
 
 
-def _text(source: Mapping[str, Any], name: str) -> str:
-    """A text, or a number as text; empty for what is neither. Whatever the PBX sends, little of it is kept."""
+def text_of(source: Mapping[str, Any], name: str) -> str:
+    """A text, or a number as text; empty for what is neither.
+
+    Whatever the PBX sends, little of it is kept, and no control characters: some databases take no text with NUL.
+    """
     value = source.get(name)
     if isinstance(value, str):
-        return value if len(value) <= _LONGEST_TEXT else value[:_LONGEST_TEXT]
+        text = value if len(value) <= _LONGEST_TEXT else value[:_LONGEST_TEXT]
+        return text if text.isprintable() else "".join(filter(str.isprintable, text))
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
 
 

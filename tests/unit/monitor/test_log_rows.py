@@ -81,3 +81,11 @@ def test_texts_of_a_row_have_bounds() -> None:
     assert segment is not None
     texts = (segment.source_dn, segment.source_number, segment.destination_dn, segment.destination_number)
     assert {*map(len, texts), len(segment.reason)} == {256}
+
+
+def test_texts_have_no_control_characters() -> None:
+    """PostgreSQL takes no text with NUL: the PBX of that call would be kept waiting for ever."""
+    row = {"CallHistoryId": "00000000-01dc-27fa-d1eb-64b00000002e", "StartTime": "2025-09-17T17:45:21.3Z"}
+    segment = read_segment(row | {"SourceDn": "11\x007", "Reason": "Ended\r\n by Ünal \x1b[1m(117)"})
+    assert segment is not None
+    assert (segment.source_dn, segment.reason) == ("117", "Ended by Ünal [1m(117)")
