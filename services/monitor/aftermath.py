@@ -44,7 +44,7 @@ class Aftermath:
         self._told = told
         self._is_followed = False
         self._completions = Completions(
-            polls,
+            polls.call_log,
             ledger,
             plan=lambda: tracker.plan,
             is_followed=lambda: self._is_followed,
@@ -53,8 +53,9 @@ class Aftermath:
         )
         self._proof = Proof(
             tracker,
-            polls,
+            polls.call_log,
             ledger,
+            alive=polls.alive,
             interval=proof_interval,
             told=self._unreported,
             proven=lambda until: metrics.proven.labels(pbx).set(until.timestamp()),

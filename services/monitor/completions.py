@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from services.monitor.calls.history import Segment
     from services.monitor.calls.numbering import NumberingPlan
     from services.monitor.ledger import CallLedger
-    from services.monitor.polls import Polls
+    from services.monitor.log_questions import LogQuestions
     from switchhook.events import CallId, Event
     from switchhook.runtime.clock import Clock
 
@@ -61,7 +61,7 @@ class Completions:
 
     def __init__(
         self,
-        polls: Polls,
+        call_log: LogQuestions,
         ledger: CallLedger,
         *,
         plan: Callable[[], NumberingPlan],
@@ -70,7 +70,7 @@ class Completions:
         clock: Clock,
     ) -> None:
         """`told` hears of every event once it is durable."""
-        self._polls = polls
+        self._call_log = call_log
         self._ledger = ledger
         self._plan = plan
         self._is_followed = is_followed
@@ -113,7 +113,7 @@ class Completions:
         """When there is something to do; None: not before something happens."""
         if not self._owed:
             return None
-        if self._polls.is_log_refused:
+        if self._call_log.is_refused:
             return self._clock()
         give_up_at = min(owed.give_up_at for owed in self._owed.values())
         if not self._is_followed():
@@ -123,7 +123,7 @@ class Completions:
 
     async def _tell_due(self) -> None:
         now = self._clock()
-        can_ask = self._is_followed() and not self._polls.is_log_refused
+        can_ask = self._is_followed() and not self._call_log.is_refused
         if can_ask and (self._ask_not_before is None or self._ask_not_before <= now):
             due = [owed for owed in self._owed.values() if owed.ask_at <= now + _SOON]
             if any(owed.ask_at <= now for owed in due):
@@ -149,7 +149,7 @@ class Completions:
         segments = None
         with contextlib.suppress(TimeoutError):  # an answer that comes later than that is of no use
             async with asyncio.timeout(wait.total_seconds()):
-                segments = await self._polls.logged(periods, numbers=numbers)
+                segments = await self._call_log.within(periods, numbers=numbers)
         now = self._clock()
         pause = min(max(_SHARE_OF_TIME * (now - asked_at), _BETWEEN_ASKS), _LONGEST_PAUSE)
         self._ask_not_before = now + pause
@@ -161,7 +161,7 @@ class Completions:
 
     def _summary(self, owed: _Owed, plan: NumberingPlan) -> Summary | None:
         """The figures, once they are known as well as they will be in time."""
-        is_late = self._polls.is_log_refused or owed.give_up_at <= self._clock()
+        is_late = self._call_log.is_refused or owed.give_up_at <= self._clock()
         if is_told_by(owed.rows, owed.final, plan, to_the_end=not is_late):
             summary = from_call_log(owed.final, owed.rows, plan)
             if is_late or summary.recording_ids or not owed.final.call.links:

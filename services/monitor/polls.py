@@ -15,20 +15,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from services.monitor.active_calls import ActiveCalls
-from services.monitor.call_log import read_call_log
-from services.monitor.calls.history import CLOCKS_APART
 from services.monitor.calls.sightings import as_of
 from services.monitor.directory import read_numbering_plan
+from services.monitor.log_questions import LogQuestions
 from services.monitor.pace import stretched
 from services.monitor.payloads import read_snapshot
 from services.monitor.questions import Questions
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
-    from collections.abc import Set as AbstractSet
     from datetime import datetime
 
-    from services.monitor.calls.history import Segment
     from services.monitor.calls.legs import ActiveCall, Leg
     from services.monitor.calls.tracker import CallTracker
     from services.monitor.feed import Feed
@@ -46,10 +43,6 @@ _LATEST = 0.8
 _SNAPSHOT = "/callcontrol"
 _LOST_BEFORE_NOTICED = timedelta(seconds=30)
 """A socket can be dead for so long before it is noticed."""
-_NOT_YET = timedelta(minutes=1)
-"""Rows of the call log are asked for until so far into the future, lest the last ones be left out."""
-_LOG_PATIENCE = timedelta(seconds=15)
-_LOG_PAUSE = timedelta(milliseconds=250)
 _ASK_PAUSE = timedelta(milliseconds=2)
 """Questions that come up meanwhile travel in one request."""
 _LONGEST_WAIT = 5.0  # seconds; no question is due later, unless the clock was set back
@@ -97,6 +90,7 @@ class Polls:
         self._vacancy = asyncio.Event()
         self._active_calls = ActiveCalls(session, clock)
         self._questions = Questions(pbx.name, clock=clock, report=report, denied_rests=settings.directory_interval)
+        self.call_log = LogQuestions(session, self._questions, clock=clock)
         self._feed: Feed | None = None
         self._fits_message = True
         self._plan_read_at: datetime | None = None
@@ -141,11 +135,11 @@ class Polls:
         legs = await self._read_legs()
         rows = await self._questions.ask("active_calls", self._active_calls.all) or ()
         if gap is None:
-            await self._questions.ask("call_log", lambda: self._call_log(asked_at))  # to know whether it may be read
+            await self.call_log.probe()
         else:
             since = gap.since
             arrivals = [call.arrived_at for call in self._tracker.calls if call.sequence]
-            segments = await self._log_of_gap(min([since, *arrivals]))
+            segments = await self.call_log.of_gap(min([since, *arrivals]))
             if segments:
                 past = as_of(segments, legs, self._tracker.plan, at=asked_at)
                 for _ in self._tracker.replaying(past, since=since, shown={leg.key for leg in legs}):
@@ -154,46 +148,11 @@ class Polls:
         self._tracker.resync(legs, asked_at=asked_at, at=self._clock(), lost_at=lost_at, rows=rows)
         self._was_told()
 
-    async def _log_of_gap(self, since: datetime) -> Sequence[Segment] | None:
-        """Asked for again for a while: a PBX comes back part by part, and nothing else tells what came and went."""
-        give_up_at = self._clock() + _LOG_PATIENCE
-        segments = await self._questions.ask("call_log", lambda: self._call_log(since))
-        while segments is None and not self.is_log_refused and self._clock() < give_up_at:
-            await asyncio.sleep(_LOG_PAUSE.total_seconds())
-            segments = await self._questions.ask_when_due("call_log", lambda: self._call_log(since))
-        return segments
-
-    @property
-    def is_log_refused(self) -> bool:
-        """True when the call log is of no use to this client; asked again with the numbering plan."""
-        return self._questions.is_refused("call_log")
-
-    async def logged(
-        self, periods: Sequence[tuple[datetime, datetime]], *, numbers: AbstractSet[int] | None = None
-    ) -> list[Segment] | None:
-        """What the call log has of these times, of all calls or of those with these numbers; None without an answer.
-
-        A question that has to rest is not asked before that is over.
-        """
-
-        async def ask() -> list[Segment]:
-            return [
-                segment
-                for since, until in periods
-                for segment in await read_call_log(self._session, since=since, until=until, numbers=numbers)
-            ]
-
-        return await self._questions.ask_when_due("call_log", ask)
-
     async def alive(self, numbers: Collection[int]) -> set[int]:
         """Those of the numbers whose calls live; empty where the PBX will not say."""
         ask = partial(self._active_calls.of, numbers, live=self._tracker.live)
         rows = await self._questions.ask_when_due("active_calls", ask)
         return {row.number for row in rows or ()} & set(numbers)
-
-    async def _call_log(self, since: datetime) -> Sequence[Segment]:
-        until = self._clock() + _NOT_YET
-        return await read_call_log(self._session, since=since - CLOCKS_APART, until=until)
 
     async def _read_legs(self) -> list[Leg]:
         """Over the socket where the answer fits into a message, else over HTTP."""
@@ -239,8 +198,8 @@ class Polls:
         """The numbering plan, and whether a right that was missing has been given meanwhile."""
         await self._read_plan()
         self._fits_message = True
-        if self._questions.is_failing("call_log"):
-            await self._questions.ask("call_log", lambda: self._call_log(self._clock()))
+        if self.call_log.is_failing:
+            await self.call_log.probe()
         if self._questions.is_failing("active_calls"):
             await self._questions.ask("active_calls", self._active_calls.all)
 

@@ -17,13 +17,13 @@ from services.monitor.calls.unreported import goes_on, told_whole, unknown_calls
 from services.monitor.ledger import PAST_LIFE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
     from datetime import datetime
 
     from services.monitor.calls.history import Segment
     from services.monitor.calls.tracker import CallTracker, Changes
     from services.monitor.ledger import CallLedger, Kept
-    from services.monitor.polls import Polls
+    from services.monitor.log_questions import LogQuestions
     from switchhook.runtime.clock import Clock
 
 _LONGEST_SETTLING = timedelta(minutes=3)
@@ -42,17 +42,22 @@ class Proof:
     def __init__(
         self,
         tracker: CallTracker,
-        polls: Polls,
+        call_log: LogQuestions,
         ledger: CallLedger,
         *,
+        alive: Callable[[Collection[int]], Awaitable[set[int]]],
         interval: timedelta,
         told: Callable[[Changes], None],
         proven: Callable[[datetime], None],
         clock: Clock,
     ) -> None:
-        """`told` hears of every unreported call once its events are durable, `proven` until when there are no more."""
+        """`alive` gives those numbers whose calls live.
+
+        `told` hears of every unreported call once its events are durable, `proven` until when there are no more.
+        """
         self._tracker = tracker
-        self._polls = polls
+        self._call_log = call_log
+        self._alive = alive
         self._ledger = ledger
         self._interval = interval
         self._settling = min(_LONGEST_SETTLING, interval / 2)
@@ -108,9 +113,9 @@ class Proof:
         )
         if since >= until:
             return True
-        segments = await self._polls.logged([(since - CLOCKS_APART, now)])
+        segments = await self._call_log.within([(since - CLOCKS_APART, now)])
         if segments is None:
-            return self._polls.is_log_refused
+            return self._call_log.is_refused
         told = [
             told_whole(rows, self._tracker.blank(), at=self._clock())
             for rows in await self._missing(segments, since=since, until=until)
@@ -135,7 +140,7 @@ class Proof:
         missing = unknown_calls(segments, register, plan, since=since, until=until)
         if not missing:
             return []
-        alive = await self._polls.alive({row.key.number for rows in missing for row in rows})
+        alive = await self._alive({row.key.number for rows in missing for row in rows})
         over = {
             rows[0].main
             for rows in missing

@@ -144,7 +144,7 @@ async def test_a_gap_is_told_though_the_log_does_not_answer_at_once(
         return await read_call_log(session, **period)
 
     gone = False
-    monkeypatch.setattr("services.monitor.polls.read_call_log", fail_twice)
+    monkeypatch.setattr("services.monitor.log_questions.read_call_log", fail_twice)
     async with Simulator(SimulatorOptions()) as pbx, sink_running() as sink:
         async with following(data_dir, {"main": pbx}, sink, proof_interval=timedelta(hours=1)):
             pbx.fault("drop-socket", seconds=2.0)
