@@ -154,7 +154,8 @@ async def test_recorders_that_come_and_go_share_the_work_and_one_token(open_site
     site.signal("one", signal.SIGTERM)  # while it converts
     await site.call("three", 20)
     await site.told(LOADED + TAKEOVER)
-    assert len(site.sink.events) == len(site.finals) == 60  # nobody died: not even a repeat
+    # A stop may part a batch from its answer: then it is handed over again, under the same ids.
+    assert len({event.id for event in site.sink.events}) == len(site.finals) == 60
     shares = {name: site.logged(name, "recording.transcoded") for name in site.settings}
     print(f"conversions: {shares}, tokens: {site.pbx.tokens.issued}")
     assert min(shares.values()) > 0
