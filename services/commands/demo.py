@@ -80,9 +80,8 @@ def demo(
 
 
 async def _demo(options: DemoOptions, folder: Path) -> None:
-    # A process that serves loads neither of them.
-    from services.commands.demo_receiver import DemoReceiver  # noqa: PLC0415 - see above
-    from simulator import Simulator, SimulatorOptions  # noqa: PLC0415 - see above
+    from services.commands.demo_receiver import DemoReceiver  # noqa: PLC0415 - a process that serves does not load it
+    from simulator import Simulator, SimulatorOptions  # noqa: PLC0415 - a process that serves does not load it
 
     stop = asyncio.Event()
     install_signal_handlers(stop)

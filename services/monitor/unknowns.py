@@ -40,6 +40,7 @@ _EVENT_TYPES = frozenset((0, 1, 2, 3, 4))
 _WORDS = ("status", *TYPE_FIELDS)
 _MOST_KNOWN = 1000  # combinations of known words that need no second look
 _NAME_LENGTH = 40
+_LONG_NUMBER = 1000  # from here on it may be a telephone number
 _ODD = re.compile(r"[^A-Za-z0-9_.:@-]")
 _DIGITS = re.compile(r"\d{3,}")  # a name with a telephone number in it is not to be shown
 
@@ -156,5 +157,6 @@ class Unknowns:
 def presentable(shown: object) -> str:
     """The name as it may stand in a log and a metric: short, of plain characters, without long numbers."""
     if not isinstance(shown, str):
-        return f"({type(shown).__name__})" if not isinstance(shown, int) or abs(shown) > 999 else str(shown)  # noqa: PLR2004
+        is_short = isinstance(shown, int) and abs(shown) < _LONG_NUMBER
+        return str(shown) if is_short else f"({type(shown).__name__})"
     return _DIGITS.sub("#", _ODD.sub("?", shown[:_NAME_LENGTH])) or "(empty)"

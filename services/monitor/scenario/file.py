@@ -95,7 +95,7 @@ def _head(lines: Sequence[str]) -> list[Words]:
     needing = {"hidden", "start", "timezone", "grace"}
     for words in head:
         name = words.plain[0] if words.plain else ""
-        if name not in needing | {"internal"} or (name in needing and len(words.plain) != 2):  # noqa: PLR2004
+        if name not in needing | {"internal"} or (name in needing and len(words.plain) != 2):  # noqa: PLR2004 - a name and its value
             raise ScenarioError(f"unknown line before `frames`: {' '.join(words.plain)}")
     return head
 

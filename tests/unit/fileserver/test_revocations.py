@@ -35,7 +35,7 @@ class Nothing:
 def test_what_may_have_been_in_time_is_revoked(since: str, until: str | None) -> None:
     day = datetime(2026, 10, 25, tzinfo=UTC)
     pbx = PbxSettings(name="main", url="http://127.0.0.1:9", client_id="x", timezone="Europe/Prague")
-    revoked = Revoked(Nothing(), [pbx], health=ServiceHealth())  # type: ignore[arg-type]  # see Nothing
+    revoked = Revoked(Nothing(), [pbx], health=ServiceHealth())  # type: ignore[arg-type]  # nobody asks it
     revoked._all = [
         new_revocation(made_at=day, recipient="", pbx="", call="", since=_at(day, since), until=_at(day, until))
     ]

@@ -56,7 +56,7 @@ async def test_what_breaks_again_and_again_is_tried_at_a_pace() -> None:
     desk = Desk(
         None,  # type: ignore[arg-type]  # nothing is fetched
         workshop,
-        settlement,  # type: ignore[arg-type]  # see Broken
+        settlement,  # type: ignore[arg-type]  # all that a desk asks of one
         links=None,
         troubles=Troubles(
             pbx=Trouble("pbx", health=health, clock=utc_now), storage=Trouble("storage", health=health, clock=utc_now)
